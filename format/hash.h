@@ -1,0 +1,30 @@
+/*
+ * Sums and keys. All are XXH3 (xxHash 0.8, stable since that version); SPEC.md "Sums and keys".
+ *
+ * A sum tells damage, it is no proof against forgery. A key names a thing: session, uid, charge,
+ * cursor. Keys are not seeded, so that stores can be merged; the place of a key in the index is
+ * chosen by a hash that is seeded with the store's secret.
+ */
+#ifndef VARVE_FORMAT_HASH_H
+#define VARVE_FORMAT_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct { uint8_t b[16]; } vf_key; /* XXH3-128, canonical (big-endian) byte order */
+
+uint64_t vf_sum64(const void *data, size_t size, uint64_t seed);
+
+/* Key of a session: the pair (machine id, session id), each preceded by its length. */
+vf_key vf_session_key(const char *machine, size_t machine_size, const char *id, size_t id_size);
+/* Key of any one string, in a name space of its own: 'space' keeps charges, cursors, names apart. */
+enum { VF_SPACE_CHARGE = 1, VF_SPACE_CURSOR = 2, VF_SPACE_NAME = 3 };
+vf_key vf_string_key(uint32_t space, const void *text, size_t size);
+/* uid of the n-th line (counted from 0) with these bytes in its source, within a session. */
+vf_key vf_line_uid(vf_key session, const void *line, size_t size, uint64_t nth);
+
+int vf_key_is_zero(vf_key key);
+int vf_key_equal(vf_key a, vf_key b);
+int vf_key_compare(vf_key a, vf_key b); /* as memcmp */
+
+#endif
