@@ -1,0 +1,297 @@
+/*
+ * Batches: events encoded into one arena, complete but for what only the append can know (session
+ * key, seq, chain, sums of the header). Nothing here touches the store.
+ */
+#include "engine/store.h"
+
+#include <stdlib.h>
+
+#define SAME(a, b) _Static_assert((int)(a) == (int)(b), "public and on-disk numbers agree")
+SAME(VARVE_STRS, VF_STRS);
+SAME(VARVE_STR_FRAMEWORK, VF_STR_FRAMEWORK);
+SAME(VARVE_STR_TEXT, VF_STR_TEXT);
+SAME(VARVE_STR_VERSION, VF_STR_VERSION);
+SAME(VARVE_STR_GITHUB_REPO, VF_STR_GITHUB_REPO);
+SAME(VARVE_STR_PARENT_ID, VF_STR_PARENT_ID);
+SAME(VARVE_STR_LABELS, VF_STR_LABELS);
+SAME(VARVE_STR_CHANNEL, VF_STR_CHANNEL);
+SAME(VARVE_STR_SUBTYPE, VF_STR_SUBTYPE);
+SAME(VARVE_TOKENS, VF_TOKENS);
+SAME(VARVE_TOK_CACHE_WRITE_1H, VF_TOK_CACHE_WRITE_1H);
+SAME(VARVE_HAS_COST, VF_HAS_COST);
+SAME(VARVE_HAS_GIT_DELETIONS, VF_HAS_GIT_DELETIONS);
+SAME(VARVE_HAS_PAYLOAD, VF_HAS_PAYLOAD);
+SAME(VARVE_HAS_SIDECHAIN, VF_HAS_SIDECHAIN);
+SAME(VARVE_EV_UNPRICED, VF_EV_UNPRICED);
+SAME(VARVE_EV_EOL_SET, VF_EV_EOL_SET);
+SAME(VARVE_EV_HIDDEN, VF_EV_HIDDEN);
+SAME(VARVE_SOURCES, VF_SOURCES);
+SAME(VARVE_CHARGES, VF_CHARGES);
+SAME(VARVE_STATUS_UNKNOWN, VF_STATUS_UNKNOWN);
+SAME(VARVE_SESSION_SUBAGENT, VF_SESSION_SUBAGENT);
+SAME(VARVE_CHANNEL_ACP, VF_CHANNEL_ACP);
+SAME(VARVE_RECORD_SESSION, VF_KIND_SESSION);
+SAME(sizeof(varve_key), sizeof(vf_key));
+
+enum { SESSION_ID_MAX = 1024 };
+
+bool ve_grow(void *array, size_t *room, size_t need, size_t item_size) {
+    if (need <= *room)
+        return true;
+    size_t more = need + need / 2 + 16;
+    void *grown = realloc(*(void **)array, more * item_size);
+    if (grown == NULL)
+        return false;
+    memcpy(array, &grown, sizeof grown);
+    *room = more;
+    return true;
+}
+
+varve_str varve_cstr(const char *text) {
+    return (varve_str){text, text == NULL ? 0 : strlen(text)};
+}
+
+void varve_event_init(varve_event *event) {
+    memset(event, 0, sizeof *event);
+    event->size = sizeof *event;
+}
+
+int varve_batch_new(varve_batch **ret_batch) {
+    varve_batch *batch = calloc(1, sizeof *batch);
+    if (batch == NULL)
+        return VARVE_E_NO_MEMORY;
+    *ret_batch = batch;
+    return VARVE_OK;
+}
+
+void varve_batch_free(varve_batch **batch_at) {
+    varve_batch *batch = batch_at == NULL ? NULL : *batch_at;
+    if (batch == NULL)
+        return;
+    free(batch->arena);
+    free(batch->texts);
+    free(batch->records);
+    free(batch->sessions);
+    free(batch->duplicate);
+    free(batch);
+    *batch_at = NULL;
+}
+
+void varve_batch_clear(varve_batch *batch) {
+    batch->size = batch->texts_size = batch->count = batch->session_count = 0;
+    batch->last_session = 0;
+    batch->trust = false;
+}
+
+size_t varve_batch_count(const varve_batch *batch) {
+    return batch->count;
+}
+
+size_t varve_batch_bytes(const varve_batch *batch) {
+    return batch->size;
+}
+
+void varve_batch_trust_uids(varve_batch *batch, int trust) {
+    batch->trust = trust != 0;
+}
+
+static bool same_text(const varve_batch *batch, size_t at, size_t size, varve_str text) {
+    return size == text.size && memcmp(batch->texts + at, text.ptr, size) == 0;
+}
+
+/* Number of the session in the batch, noting it if it is new; < 0: error. */
+static int batch_session(varve_batch *batch, const varve_event *event) {
+    varve_str id = event->session_id, machine = event->machine_id;
+    if (id.ptr == NULL || id.size == 0)
+        return VARVE_E_ARGUMENT;
+    if (id.size > SESSION_ID_MAX || (machine.ptr != NULL && (machine.size == 0 || machine.size > VF_MACHINE_MAX)))
+        return VARVE_E_TOO_BIG;
+    for (size_t i = 0; i < batch->session_count; i++) { /* most often the same as before, or a few back */
+        size_t at = i == 0 ? batch->last_session : batch->session_count - i;
+        const ve_batch_session *s = &batch->sessions[at];
+        if (same_text(batch, s->id_at, s->id_size, id) &&
+            (machine.ptr == NULL ? !s->has_machine : s->has_machine && same_text(batch, s->machine_at, s->machine_size, machine))) {
+            batch->last_session = (uint32_t)at;
+            return (int)at;
+        }
+        if (i > 256)
+            break; /* noting one twice does no harm: they have one key */
+    }
+    size_t need = batch->texts_size + id.size + machine.size;
+    if (!ve_grow(&batch->texts, &batch->texts_room, need, 1) ||
+        !ve_grow(&batch->sessions, &batch->sessions_room, batch->session_count + 1, sizeof *batch->sessions))
+        return VARVE_E_NO_MEMORY;
+    ve_batch_session *added = &batch->sessions[batch->session_count];
+    *added = (ve_batch_session){.id_at = batch->texts_size, .id_size = id.size, .has_machine = machine.ptr != NULL,
+                                .machine_at = batch->texts_size + id.size, .machine_size = machine.size};
+    memcpy(batch->texts + added->id_at, id.ptr, id.size);
+    if (machine.size > 0)
+        memcpy(batch->texts + added->machine_at, machine.ptr, machine.size);
+    batch->texts_size = need;
+    batch->last_session = (uint32_t)batch->session_count;
+    return (int)batch->session_count++;
+}
+
+/* Room for one more record of 'body' bytes; its frame and padding are zero. NULL: no memory. */
+static uint8_t *new_record(varve_batch *batch, uint8_t kind, uint64_t body, ve_batch_record **ret_record) {
+    uint64_t length = vf_padded(VF_FRAME_SIZE + body);
+    if (!ve_grow(&batch->arena, &batch->room, batch->size + length, 1) ||
+        !ve_grow(&batch->records, &batch->records_room, batch->count + 1, sizeof *batch->records))
+        return NULL;
+    ve_batch_record *record = &batch->records[batch->count];
+    *record = (ve_batch_record){.offset = batch->size, .length = (uint32_t)length, .kind = kind, .session = UINT32_MAX};
+    uint8_t *at = batch->arena + batch->size;
+    memset(at, 0, VF_FRAME_SIZE);
+    memset(at + VF_FRAME_SIZE + body, 0, length - VF_FRAME_SIZE - body);
+    *ret_record = record;
+    return at;
+}
+
+static uint32_t cut_text(varve_str text, size_t limit) {
+    size_t size = text.size < limit ? text.size : limit;
+    while (size < text.size && size > 0 && ((uint8_t)text.ptr[size] & 0xC0) == 0x80)
+        size--;
+    return (uint32_t)size;
+}
+
+static void fill_fixed(const varve_event *event, vf_fixed *fixed) {
+    *fixed = (vf_fixed){.source = event->source, .role = event->role, .charge_kind = event->charge_kind, .eol = event->eol,
+                        .session_type = event->session_type, .mode = event->mode, .status = event->status,
+                        .channel = event->channel};
+    uint64_t present = event->present & VF_HAS_KNOWN & ~(uint64_t)VF_HAS_PAYLOAD;
+    vf_put64(&fixed->present, present | (event->payload != NULL || (event->present & VARVE_HAS_PAYLOAD) ? VF_HAS_PAYLOAD : 0));
+    vf_put32(&fixed->flags, event->flags & VF_EV_KNOWN);
+    for (int t = 0; t < VF_TOKENS; t++)
+        vf_put_i64(&fixed->tokens[t], (present & VF_HAS_TOKENS << t) != 0 ? event->tokens[t] : 0);
+    vf_put_i64(&fixed->cost, (present & VF_HAS_COST) != 0 ? event->cost : 0);
+    vf_put_i64(&fixed->duration, (present & VF_HAS_DURATION) != 0 ? event->duration : 0);
+    vf_put_i64(&fixed->process_start, (present & VF_HAS_PROCESS_START) != 0 ? event->process_start : 0);
+    if ((present & VF_HAS_UID) != 0)
+        memcpy(&fixed->uid, &event->uid, sizeof fixed->uid);
+    if ((present & VF_HAS_CHARGE) != 0) {
+        memcpy(&fixed->charge, &event->charge, sizeof fixed->charge);
+        vf_put64(&fixed->charge_part, event->charge_part);
+    }
+    vf_put64(&fixed->position, (present & VF_HAS_POSITION) != 0 ? event->position : 0);
+    vf_put_i32(&fixed->pid, (present & VF_HAS_PID) != 0 ? event->pid : 0);
+    vf_put32(&fixed->price_table, (present & VF_HAS_COST) != 0 ? event->price_table : 0);
+    vf_put_i32(&fixed->turn, (present & VF_HAS_TURN) != 0 ? event->turn : 0);
+    vf_put_i32(&fixed->tool_calls, (present & VF_HAS_TOOL_CALLS) != 0 ? event->tool_calls : 0);
+    vf_put_i32(&fixed->github_issue, (present & VF_HAS_GITHUB_ISSUE) != 0 ? event->github_issue : 0);
+    vf_put_i32(&fixed->github_pr, (present & VF_HAS_GITHUB_PR) != 0 ? event->github_pr : 0);
+    vf_put_i32(&fixed->git_additions, (present & VF_HAS_GIT_ADDITIONS) != 0 ? event->git_additions : 0);
+    vf_put_i32(&fixed->git_deletions, (present & VF_HAS_GIT_DELETIONS) != 0 ? event->git_deletions : 0);
+}
+
+static int add(varve_batch *batch, const varve_event *event, uint8_t kind) {
+    if (batch == NULL || event == NULL || event->size < sizeof *event || event->source >= VF_SOURCES ||
+        event->charge_kind >= VF_CHARGES || event->eol > VF_EOL_JOINED)
+        return VARVE_E_ARGUMENT;
+    if (kind == VF_KIND_EVENT && (event->type.ptr == NULL || event->type.size == 0))
+        return VARVE_E_ARGUMENT;
+    if (event->payload_size > VF_PAYLOAD_MAX)
+        return VARVE_E_TOO_BIG;
+    vf_text str[VF_STRS] = {{0}};
+    for (int i = 0; i < VF_STRS; i++) {
+        varve_str text = event->str[i];
+        if (text.ptr != NULL && text.size > (1u << 20) && i != VF_STR_TEXT)
+            return VARVE_E_TOO_BIG;
+        if (text.ptr != NULL)
+            str[i] = (vf_text){text.ptr, i == VF_STR_TEXT ? cut_text(text, VF_TEXT_MAX) : (uint32_t)text.size};
+    }
+    str[VF_STR_SESSION_ID] = str[VF_STR_MACHINE_ID] = str[VF_STR_TYPE] = str[VF_STR_CURSOR_NAME] = (vf_text){0};
+    uint16_t type = kind == VF_KIND_EVENT ? vf_type_number(event->type.ptr, event->type.size) : 0;
+    if (kind == VF_KIND_EVENT && type == 0)
+        str[VF_STR_TYPE] = (vf_text){event->type.ptr, cut_text(event->type, 256)};
+    uint64_t size = vf_body_size(str, (uint32_t)event->payload_size);
+    if (size == 0 || batch->size + size > VF_BATCH_MAX - (1 << 20))
+        return VARVE_E_TOO_BIG;
+    int session = batch_session(batch, event);
+    if (session < 0)
+        return session;
+    ve_batch_record *record;
+    uint8_t *at = new_record(batch, kind, size, &record);
+    if (at == NULL)
+        return VARVE_E_NO_MEMORY;
+    vf_fixed fixed;
+    fill_fixed(event, &fixed);
+    vf_body_encode(at + VF_FRAME_SIZE, &fixed, str, event->payload, (uint32_t)event->payload_size);
+    vf_frame *frame = (vf_frame *)(void *)at;
+    frame->kind = kind;
+    frame->flags = (event->present & VARVE_HAS_TIME) != 0 ? VF_FRAME_HAS_TIME : 0;
+    vf_put16(&frame->type, type);
+    vf_put32(&frame->length, record->length);
+    vf_put_i64(&frame->time, event->time);
+    record->stamp = event->time == 0 && frame->flags == 0;
+    if (kind == VF_KIND_EVENT) /* a SESSION record is completed when it is appended */
+        vf_put32(&frame->body_sum, vf_body_sum(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE));
+    record->session = (uint32_t)session;
+    record->has_uid = kind == VF_KIND_EVENT && (event->present & VARVE_HAS_UID) != 0;
+    record->trusted = batch->trust;
+    record->uid = fixed.uid;
+    batch->size += record->length;
+    return (int)batch->count++;
+}
+
+int varve_batch_add(varve_batch *batch, const varve_event *event) {
+    return add(batch, event, VF_KIND_EVENT);
+}
+
+int varve_batch_set(varve_batch *batch, const varve_event *event) {
+    return add(batch, event, VF_KIND_SESSION);
+}
+
+int varve_batch_cursor(varve_batch *batch, varve_str name, const void *state, size_t state_size) {
+    if (batch == NULL || name.ptr == NULL || name.size == 0)
+        return VARVE_E_ARGUMENT;
+    if (name.size > VF_CURSOR_NAME_MAX || state_size > VF_CURSOR_STATE_MAX)
+        return VARVE_E_TOO_BIG;
+    ve_batch_record *record;
+    uint8_t *at = new_record(batch, VF_KIND_CURSOR, sizeof(vf_cursor_fixed) + name.size + state_size, &record);
+    if (at == NULL)
+        return VARVE_E_NO_MEMORY;
+    vf_cursor_fixed fixed = {.key = vf_string_key(VF_SPACE_CURSOR, name.ptr, name.size)};
+    vf_put32(&fixed.name_size, (uint32_t)name.size);
+    vf_put32(&fixed.state_size, (uint32_t)state_size);
+    memcpy(at + VF_FRAME_SIZE, &fixed, sizeof fixed);
+    memcpy(at + VF_FRAME_SIZE + sizeof fixed, name.ptr, name.size);
+    if (state_size > 0)
+        memcpy(at + VF_FRAME_SIZE + sizeof fixed + name.size, state, state_size);
+    vf_frame *frame = (vf_frame *)(void *)at;
+    frame->kind = VF_KIND_CURSOR;
+    vf_put32(&frame->length, record->length);
+    vf_put32(&frame->body_sum, vf_body_sum(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE));
+    batch->size += record->length;
+    return (int)batch->count++;
+}
+
+/* ---- Keys ---- */
+
+static varve_key public_key(vf_key key) {
+    varve_key out;
+    memcpy(&out, &key, sizeof out);
+    return out;
+}
+
+static vf_key session_key(varve_str machine, varve_str id) {
+    return vf_session_key(machine.ptr, machine.ptr == NULL ? 0 : machine.size, id.ptr, id.ptr == NULL ? 0 : id.size);
+}
+
+varve_key varve_line_uid(varve_str machine_id, varve_str session_id, const void *line, size_t size, uint64_t nth) {
+    return public_key(vf_line_uid(session_key(machine_id, session_id), line, size, nth));
+}
+
+varve_key varve_name_uid(varve_str machine_id, varve_str session_id, varve_str name) {
+    return public_key(vf_line_uid(session_key(machine_id, session_id), name.ptr, name.size, UINT64_MAX));
+}
+
+varve_key varve_charge_key(varve_str message_id) {
+    return public_key(vf_string_key(VF_SPACE_CHARGE, message_id.ptr, message_id.size));
+}
+
+uint64_t varve_charge_part(varve_str request_id) {
+    if (request_id.ptr == NULL || request_id.size == 0)
+        return 0;
+    uint64_t part = vf_sum64(request_id.ptr, request_id.size, VF_SPACE_CHARGE);
+    return part == 0 ? 1 : part;
+}

@@ -1,0 +1,98 @@
+/*
+ * CONTROL: the mapped page through which the processes of one machine share the log's tail.
+ * SPEC.md "CONTROL". Its words are little-endian and read and written atomically in place.
+ */
+#include "engine/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+uint64_t ve_word(const le64 *word) {
+    const _Atomic uint64_t *at = (const _Atomic uint64_t *)(const void *)word;
+    uint64_t value = atomic_load_explicit(at, memory_order_acquire);
+    return VF_SWAP64(value);
+}
+
+void ve_set_word(le64 *word, uint64_t value) {
+    _Atomic uint64_t *at = (_Atomic uint64_t *)(void *)word;
+    atomic_store_explicit(at, VF_SWAP64(value), memory_order_release);
+}
+
+uint64_t ve_tail(const varve *store) {
+    return store->control != NULL ? ve_word(&store->control->tail) : store->private_tail;
+}
+
+void ve_control_close(varve *store) {
+    if (store->control != NULL)
+        store->os->munmap(store->control, VF_CONTROL_SIZE);
+    store->control = NULL;
+}
+
+/* Whether the page was made by this boot, for this very file, and its tail lies within the segment that it names. */
+static bool believable(varve *store, const vf_control *control, const struct stat *file) {
+    uint8_t boot[16];
+    if (memcmp(control->magic, VF_CONTROL_MAGIC, 8) != 0 || memcmp(control->store_uuid, store->ident.uuid, 16) != 0 ||
+        vf_get32(control->version_major) != VF_VERSION_MAJOR)
+        return false;
+    if (store->os->boot_id(boot) < 0 || memcmp(control->boot_id, boot, 16) != 0)
+        return false;
+    if (vf_get64(control->device) != (uint64_t)file->st_dev || vf_get64(control->inode) != (uint64_t)file->st_ino)
+        return false;
+    if (ve_word(&control->state) != 1)
+        return false;
+    uint64_t tail = ve_word(&control->tail);
+    char name[16];
+    struct stat segment;
+    ve_segment_name(name, vf_lsn_segment(tail));
+    return vf_lsn_segment(tail) != 0 && store->os->fstatat(store->log.dir, name, &segment, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (uint64_t)segment.st_size >= vf_lsn_offset(tail);
+}
+
+int ve_control_open(varve *store) {
+    ve_control_close(store);
+    int fd = store->os->openat(store->dir, "CONTROL", (store->read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return errno == ENOENT || store->read_only ? VARVE_OK : ve_fail_os(store, "%s/CONTROL: cannot be opened", store->path);
+    struct stat file;
+    void *map = MAP_FAILED;
+    if (store->os->fstat(fd, &file) == 0 && file.st_size >= VF_CONTROL_SIZE)
+        map = store->os->mmap(VF_CONTROL_SIZE, store->read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    store->os->close(fd);
+    if (map == MAP_FAILED)
+        return VARVE_OK;
+    store->control = map;
+    if (!believable(store, store->control, &file))
+        ve_control_close(store);
+    return VARVE_OK;
+}
+
+int ve_control_create(varve *store) {
+    const ve_os *os = store->os;
+    ve_control_close(store);
+    int fd = os->openat(store->dir, "CONTROL", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return ve_fail_os(store, "%s/CONTROL: cannot be opened", store->path);
+    struct stat file;
+    void *map = MAP_FAILED;
+    if (os->allocate(fd, 0, VF_CONTROL_SIZE) == 0 && os->fstat(fd, &file) == 0)
+        map = os->mmap(VF_CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    int number = errno;
+    os->close(fd);
+    errno = number;
+    if (map == MAP_FAILED)
+        return ve_fail_os(store, "%s/CONTROL: cannot be mapped", store->path);
+    vf_control *control = map;
+    ve_set_word(&control->state, 0);
+    memcpy(control->magic, VF_CONTROL_MAGIC, 8);
+    memcpy(control->store_uuid, store->ident.uuid, 16);
+    memset(control->boot_id, 0, 16);
+    if (os->boot_id(control->boot_id) < 0)
+        ve_say(store, "%s: the system tells no boot id: the index is made anew at each open", store->path);
+    vf_put64(&control->device, (uint64_t)file.st_dev);
+    vf_put64(&control->inode, (uint64_t)file.st_ino);
+    vf_put32(&control->version_major, VF_VERSION_MAJOR);
+    store->control = control;
+    return VARVE_OK;
+}

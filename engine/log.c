@@ -1,0 +1,292 @@
+/*
+ * The raw segments as readers see them: found by consecutive number, mapped once, checked record by
+ * record. Bytes before the tail never change, so nothing here locks. SPEC.md "Raw segments".
+ */
+#include "engine/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+void ve_segment_name(char ret_name[16], uint32_t number) {
+    snprintf(ret_name, 16, "%08u.log", number);
+}
+
+int ve_log_open(varve *store) {
+    store->log.dir = store->os->openat(store->dir, "seg", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (store->log.dir < 0)
+        return ve_fail_os(store, "%s/seg: cannot be opened", store->path);
+    return VARVE_OK;
+}
+
+static void unmap(varve *store, ve_segment *segment) {
+    if (segment->map != NULL)
+        store->os->munmap((void *)(uintptr_t)segment->map, segment->map_size);
+    segment->map = NULL;
+}
+
+void ve_log_close(varve *store) {
+    ve_log *log = &store->log;
+    for (uint32_t i = 0; i < log->count; i++)
+        unmap(store, &log->segment[i]);
+    for (size_t i = 0; i < log->retired_count; i++)
+        store->os->munmap(log->retired[i], log->retired_size[i]);
+    free(log->segment);
+    free(log->retired);
+    free(log->retired_size);
+    if (log->dir >= 0)
+        store->os->close(log->dir);
+    *log = (ve_log){.dir = -1};
+}
+
+/* Keeps a mapping that is replaced: a cursor may have given out pointers into it. */
+static bool retire(ve_log *log, ve_segment *segment) {
+    void **maps = realloc(log->retired, (log->retired_count + 1) * sizeof *maps);
+    if (maps == NULL)
+        return false;
+    log->retired = maps;
+    size_t *sizes = realloc(log->retired_size, (log->retired_count + 1) * sizeof *sizes);
+    if (sizes == NULL)
+        return false;
+    log->retired_size = sizes;
+    maps[log->retired_count] = (void *)(uintptr_t)segment->map;
+    sizes[log->retired_count++] = segment->map_size;
+    segment->map = NULL;
+    return true;
+}
+
+/* Opens and maps a segment and reads its header. 0, or VARVE_E_*; VARVE_E_NOT_FOUND if there is no such file. */
+static int map_segment(varve *store, ve_segment *segment) {
+    const ve_os *os = store->os;
+    char name[16];
+    ve_segment_name(name, segment->number);
+    int fd = os->openat(store->log.dir, name, O_RDONLY | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return errno == ENOENT ? ve_fail(store, VARVE_E_NOT_FOUND, "%s/seg/%s: is missing", store->path, name)
+                               : ve_fail_os(store, "%s/seg/%s: cannot be opened", store->path, name);
+    struct stat file;
+    uint8_t bytes[VF_SEGMENT_HEADER];
+    if (os->fstat(fd, &file) < 0 || file.st_size < VF_SEGMENT_HEADER || ve_read_all(os, fd, bytes, sizeof bytes, 0) < 0) {
+        os->close(fd);
+        return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%s: has no whole header", store->path, name);
+    }
+    vf_segment_header header;
+    int read_only = 0;
+    vf_result result = vf_segment_check(bytes, sizeof bytes, &header, &read_only);
+    bool ours = result == VF_OK && memcmp(header.store_uuid, store->ident.uuid, 16) == 0 &&
+                vf_get32(header.number) == segment->number;
+    if (!ours) {
+        os->close(fd);
+        const char *why = result != VF_OK ? vf_result_text(result) : "belongs to another store or place";
+        return ve_fail(store, result == VF_END ? VARVE_E_NOT_FOUND : result == VF_BAD_VERSION ? VARVE_E_VERSION : VARVE_E_CORRUPT,
+                       "%s/seg/%s: %s", store->path, name, why);
+    }
+    /* Addresses beyond the file's end are reserved with it: the file grows into them. */
+    uint64_t size = (uint64_t)file.st_size > store->segment_size ? (uint64_t)file.st_size : store->segment_size;
+    size = (size + 4095) & ~(uint64_t)4095;
+    if (segment->map != NULL && !retire(&store->log, segment)) {
+        os->close(fd);
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    }
+    void *map = os->mmap((size_t)size, PROT_READ, MAP_SHARED, fd, 0);
+    int number = errno;
+    os->close(fd);
+    errno = number;
+    if (map == MAP_FAILED)
+        return ve_fail_os(store, "%s/seg/%s: cannot be mapped", store->path, name);
+    segment->map = map;
+    segment->map_size = (size_t)size;
+    segment->file_size = (uint64_t)file.st_size;
+    segment->there = true;
+    segment->salt = vf_get64(header.salt);
+    segment->first_chain = vf_segment_chain(&header);
+    segment->prev_end = vf_get64(header.prev_end);
+    segment->prev_chain = vf_get32(header.prev_chain);
+    segment->hole_from = vf_get64(header.hole_from);
+    segment->hole_to = vf_get64(header.hole_to);
+    return VARVE_OK;
+}
+
+static int make_room(varve *store, uint32_t number) {
+    ve_log *log = &store->log;
+    if (number > log->room) {
+        uint32_t room = number + number / 2 + 16;
+        ve_segment *segments = realloc(log->segment, room * sizeof *segments);
+        if (segments == NULL)
+            return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+        log->segment = segments;
+        log->room = room;
+    }
+    while (log->count < number) {
+        log->segment[log->count] = (ve_segment){.number = log->count + 1};
+        log->count++;
+    }
+    return VARVE_OK;
+}
+
+static int note_segment(void *context, const char *name) {
+    uint32_t number = 0;
+    int digits = 0;
+    for (; digits < 8 && name[digits] >= '0' && name[digits] <= '9'; digits++)
+        number = number * 10 + (uint32_t)(name[digits] - '0');
+    if (digits == 8 && strcmp(name + 8, ".log") == 0 && number > *(uint32_t *)context)
+        *(uint32_t *)context = number;
+    return 0;
+}
+
+int ve_log_refresh(varve *store) {
+    uint32_t highest = 0;
+    if (store->os->list(store->log.dir, note_segment, &highest) < 0)
+        return ve_fail_os(store, "%s/seg: cannot be listed", store->path);
+    return make_room(store, highest);
+}
+
+ve_segment *ve_log_segment(varve *store, uint32_t number) {
+    if (number == 0 || make_room(store, number) < 0)
+        return NULL;
+    ve_segment *segment = &store->log.segment[number - 1];
+    if (segment->map == NULL && map_segment(store, segment) < 0)
+        return NULL;
+    return segment;
+}
+
+uint64_t ve_log_end(varve *store, uint32_t number) {
+    uint64_t tail = ve_tail(store);
+    if (number >= vf_lsn_segment(tail))
+        return number == vf_lsn_segment(tail) ? tail : vf_lsn(number, 0);
+    ve_segment *next = ve_log_segment(store, number + 1);
+    if (next != NULL && vf_lsn_segment(next->prev_end) == number)
+        return next->prev_end;
+    ve_segment *self = ve_log_segment(store, number); /* the successor is gone: as far as the file goes */
+    return self == NULL ? vf_lsn(number, 0) : vf_lsn(number, self->file_size > UINT32_MAX ? UINT32_MAX : (uint32_t)self->file_size);
+}
+
+/* Bytes of a segment that may be touched: up to its end, and never behind the file's. */
+static int readable(varve *store, ve_segment *segment, uint64_t *ret_limit) {
+    uint64_t end = vf_lsn_offset(ve_log_end(store, segment->number));
+    if (end > segment->file_size) { /* it has grown since, or was cut */
+        char name[16];
+        struct stat file;
+        ve_segment_name(name, segment->number);
+        if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
+            return ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
+        segment->file_size = (uint64_t)file.st_size;
+        if (segment->file_size > segment->map_size && map_segment(store, segment) < 0)
+            return VARVE_E_IO;
+        if (end > segment->file_size)
+            end = segment->file_size;
+    }
+    *ret_limit = end;
+    return VARVE_OK;
+}
+
+static int locate(varve *store, uint64_t lsn, ve_segment **ret_segment, const uint8_t **ret_bytes, size_t *ret_size) {
+    ve_segment *segment = ve_log_segment(store, vf_lsn_segment(lsn));
+    uint64_t limit = 0;
+    if (segment == NULL)
+        return VARVE_E_CORRUPT;
+    int result = readable(store, segment, &limit);
+    if (result < 0)
+        return result;
+    uint32_t offset = vf_lsn_offset(lsn);
+    if (offset < VF_SEGMENT_HEADER || offset >= limit)
+        return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: lies behind the segment's end", store->path,
+                       segment->number, offset);
+    *ret_segment = segment;
+    *ret_bytes = segment->map + offset;
+    *ret_size = (size_t)(limit - offset);
+    return VARVE_OK;
+}
+
+static int bad_record(varve *store, uint64_t lsn, vf_result result) {
+    return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: %s", store->path, vf_lsn_segment(lsn), vf_lsn_offset(lsn),
+                   vf_result_text(result));
+}
+
+int ve_log_frame(varve *store, uint64_t lsn, vf_frame *ret_frame) {
+    ve_segment *segment;
+    const uint8_t *bytes;
+    size_t size;
+    int found = locate(store, lsn, &segment, &bytes, &size);
+    if (found < 0)
+        return found;
+    vf_result result = vf_frame_check(bytes, size, segment->salt, lsn, NULL, ret_frame);
+    return result == VF_OK ? VARVE_OK : bad_record(store, lsn, result);
+}
+
+int ve_log_record(varve *store, uint64_t lsn, vf_frame *ret_frame, const uint8_t **ret_bytes) {
+    ve_segment *segment;
+    const uint8_t *bytes;
+    size_t size;
+    int found = locate(store, lsn, &segment, &bytes, &size);
+    if (found < 0)
+        return found;
+    vf_result result = vf_record_check(bytes, size, segment->salt, lsn, NULL, ret_frame);
+    if (result != VF_OK)
+        return bad_record(store, lsn, result);
+    *ret_bytes = bytes;
+    return VARVE_OK;
+}
+
+int ve_log_body(varve *store, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_body) {
+    const uint8_t *bytes;
+    int found = ve_log_record(store, lsn, ret_frame, &bytes);
+    if (found < 0)
+        return found;
+    vf_result result = vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(ret_frame->length) - VF_FRAME_SIZE, ret_body);
+    return result == VF_OK ? VARVE_OK : bad_record(store, lsn, result);
+}
+
+uint64_t ve_log_first(varve *store) {
+    (void)store;
+    return vf_lsn(1, VF_SEGMENT_HEADER);
+}
+
+/* The next whole record of a segment behind damage at 'offset', or 'limit'. Every multiple of 8 is tried. */
+static uint64_t resynchronise(const ve_segment *segment, uint64_t offset, uint64_t limit) {
+    vf_frame frame;
+    for (offset += VF_RECORD_ALIGN; offset + VF_FRAME_SIZE <= limit; offset += VF_RECORD_ALIGN)
+        if (vf_record_check(segment->map + offset, (size_t)(limit - offset), segment->salt,
+                            vf_lsn(segment->number, (uint32_t)offset), NULL, &frame) == VF_OK)
+            return offset;
+    return limit;
+}
+
+int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, vf_frame *ret_frame, const uint8_t **ret_bytes,
+                uint64_t *ret_damage) {
+    uint64_t damage = 0;
+    while (lsn < limit) {
+        uint32_t number = vf_lsn_segment(lsn);
+        uint64_t offset = vf_lsn_offset(lsn) < VF_SEGMENT_HEADER ? VF_SEGMENT_HEADER : vf_lsn_offset(lsn);
+        ve_segment *segment = ve_log_segment(store, number);
+        uint64_t end = 0;
+        if (segment == NULL || readable(store, segment, &end) < 0) {
+            damage = damage != 0 ? damage : vf_lsn(number, (uint32_t)offset);
+            lsn = vf_lsn(number + 1, VF_SEGMENT_HEADER);
+            continue;
+        }
+        uint64_t named = vf_lsn_offset(ve_log_end(store, number));
+        if (number == vf_lsn_segment(limit) && vf_lsn_offset(limit) < end)
+            end = named = vf_lsn_offset(limit);
+        while (offset < end) {
+            uint64_t at = vf_lsn(number, (uint32_t)offset);
+            if (vf_record_check(segment->map + offset, (size_t)(end - offset), segment->salt, at, NULL, ret_frame) == VF_OK) {
+                *ret_lsn = at;
+                *ret_bytes = segment->map + offset;
+                if (ret_damage != NULL)
+                    *ret_damage = damage;
+                return 1;
+            }
+            damage = damage != 0 ? damage : at;
+            offset = resynchronise(segment, offset, end);
+        }
+        if (end < named && damage == 0) /* the file was cut */
+            damage = vf_lsn(number, (uint32_t)end);
+        lsn = vf_lsn(number + 1, VF_SEGMENT_HEADER);
+    }
+    if (ret_damage != NULL)
+        *ret_damage = damage;
+    return 0;
+}

@@ -1,0 +1,268 @@
+/*
+ * Reading session records: the dense rows as they stand in the index, with the texts that the log holds.
+ */
+#include "engine/store.h"
+
+#include <stdlib.h>
+
+struct varve_scan {
+    varve *store;
+    uint64_t next;
+    bool strings;
+};
+
+/* Which record gives which text of a session. */
+static const struct {
+    uint8_t ref, str;
+} session_texts[] = {
+    {VF_REF_TITLE, VF_STR_TITLE},
+    {VF_REF_CWD, VF_STR_CWD},
+    {VF_REF_GIT_BRANCH, VF_STR_GIT_BRANCH},
+    {VF_REF_MODEL, VF_STR_MODEL},
+    {VF_REF_TRANSCRIPT_PATH, VF_STR_TRANSCRIPT_PATH},
+    {VF_REF_PERMISSION_MODE, VF_STR_PERMISSION_MODE},
+    {VF_REF_STATUS, VF_STR_STATUS},
+    {VF_REF_PID, VF_STR_BOOT_ID},
+    {VF_REF_PID, VF_STR_PID_NAMESPACE},
+    {VF_REF_FRAMEWORK, VF_STR_FRAMEWORK},
+    {VF_REF_GOAL, VF_STR_GOAL},
+    {VF_REF_MODE, VF_STR_MODE},
+    {VF_REF_CHANNEL, VF_STR_CHANNEL},
+    {VF_REF_SESSION_TYPE, VF_STR_SESSION_TYPE},
+    {VF_REF_PARENT, VF_STR_PARENT_ID},
+    {VF_REF_PARENT, VF_STR_PARENT_MACHINE},
+    {VF_REF_PARENT_TOOL_CALL, VF_STR_PARENT_TOOL_CALL},
+    {VF_REF_SUBAGENT_TYPE, VF_STR_SUBAGENT_TYPE},
+    {VF_REF_CALLBACKS, VF_STR_CALLBACKS},
+    {VF_REF_GIT_DIR, VF_STR_GIT_DIR},
+    {VF_REF_GIT_WORKTREE, VF_STR_GIT_WORKTREE},
+    {VF_REF_GITHUB_REPO, VF_STR_GITHUB_REPO},
+    {VF_REF_VERSION, VF_STR_VERSION},
+    {VF_REF_PROJECT, VF_STR_PROJECT},
+};
+
+int varve_scan_open(varve *store, varve_scan **ret_scan) {
+    int result = ve_enter(store);
+    if (result == VARVE_OK)
+        result = ve_follow_index(store);
+    if (result < 0)
+        return result;
+    varve_scan *scan = calloc(1, sizeof *scan);
+    if (scan == NULL)
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    scan->store = store;
+    scan->strings = true;
+    *ret_scan = scan;
+    return VARVE_OK;
+}
+
+void varve_scan_close(varve_scan **scan) {
+    if (scan == NULL || *scan == NULL)
+        return;
+    free(*scan);
+    *scan = NULL;
+}
+
+void varve_scan_strings(varve_scan *scan, int want) {
+    scan->strings = want != 0;
+}
+
+int varve_scan_rewind(varve_scan *scan) {
+    scan->next = 0;
+    return ve_follow_index(scan->store);
+}
+
+static void fill_numbers(const vf_hot *hot, uint64_t row, varve_session *ret) {
+    memset(ret, 0, sizeof *ret);
+    ret->size = sizeof *ret;
+    memcpy(&ret->key, &hot->key, sizeof ret->key);
+    ret->row = row;
+    uint32_t flags = vf_get32(hot->flags);
+    ret->flags = flags & ~(uint32_t)(VF_SR_DEFINED | VF_SR_STARTED);
+    if ((flags & VF_SR_DEFINED) == 0)
+        ret->flags |= VARVE_SS_STUB;
+    ret->sources = hot->sources;
+    ret->status = hot->status;
+    ret->session_type = hot->session_type;
+    ret->mode = hot->mode;
+    ret->channel = hot->channel;
+    ret->best_source = hot->best_source;
+    ret->eol = hot->eol;
+    ret->first_started = vf_get_i64(hot->first_started);
+    ret->last_started = vf_get_i64(hot->last_started);
+    ret->first_ended = vf_get_i64(hot->first_ended);
+    ret->last_ended = vf_get_i64(hot->last_ended);
+    ret->last_activity = vf_get_i64(hot->last_activity);
+    ret->status_time = vf_get_i64(hot->status_time);
+    for (int t = 0; t < VF_TOKENS; t++)
+        ret->tokens[t] = vf_get_i64(hot->tokens[t]);
+    ret->cost = vf_get_i64(hot->cost);
+    ret->cost_children = vf_get_i64(hot->cost_children);
+    ret->context = vf_get_i64(hot->context);
+    ret->process_start = vf_get_i64(hot->process_start);
+    ret->pid = vf_get_i32(hot->pid);
+    ret->user_messages = vf_get32(hot->user_messages);
+    ret->assistant_messages = vf_get32(hot->assistant_messages);
+    ret->tool_calls = vf_get32(hot->tool_calls);
+    ret->api_requests = vf_get32(hot->api_requests);
+    ret->api_errors = vf_get32(hot->api_errors);
+    ret->compactions = vf_get32(hot->compactions);
+    ret->turns = vf_get32(hot->turns);
+    ret->revivals = vf_get32(hot->revivals);
+    ret->children = vf_get32(hot->children);
+    ret->events = vf_get64(hot->events);
+    ret->payload_bytes = vf_get64(hot->payload_bytes);
+    ret->last_seq = vf_get64(hot->last_seq);
+    ret->last_lsn = vf_get64(hot->last_lsn);
+    uint32_t parent = vf_get32(hot->parent);
+    ret->parent_row = parent == 0 ? UINT64_MAX : parent - 1;
+}
+_Static_assert((int)VF_SR_DEFINED == (int)VARVE_SS_STUB, "the bit is turned round");
+_Static_assert((int)VF_SR_ENDED == (int)VARVE_SS_ENDED, "flags agree");
+_Static_assert((int)VF_SR_TRANSCRIPT == (int)VARVE_SS_TRANSCRIPT, "flags agree");
+_Static_assert((int)VF_SR_HAS_PROCESS_START == (int)VARVE_SS_HAS_PROCESS_START, "flags agree");
+_Static_assert((int)VF_SR_CYCLE == (int)VARVE_SS_CYCLE, "flags agree");
+
+static void fill_counters(const vf_partial *partial, varve_counters *ret) {
+    for (int t = 0; t < VF_TOKENS; t++)
+        ret->tokens[t] = vf_get_i64(partial->tokens[t]);
+    ret->cost = vf_get_i64(partial->cost);
+    ret->user_messages = vf_get32(partial->user_messages);
+    ret->assistant_messages = vf_get32(partial->assistant_messages);
+    ret->tool_calls = vf_get32(partial->tool_calls);
+    ret->api_requests = vf_get32(partial->api_requests);
+    ret->api_errors = vf_get32(partial->api_errors);
+    ret->compactions = vf_get32(partial->compactions);
+    ret->turns = vf_get32(partial->turns);
+    ret->costed = vf_get32(partial->costed);
+    ret->events = vf_get64(partial->events);
+}
+
+static varve_str str_of(const vf_body *body, int str) {
+    return (varve_str){body->str[str].ptr, body->str[str].size};
+}
+
+static int fill_texts(varve *store, const vf_cold *cold, varve_session *ret) {
+    vf_frame frame;
+    vf_body body;
+    uint64_t loaded = 0;
+    for (size_t i = 0; i < sizeof session_texts / sizeof *session_texts; i++) {
+        uint64_t lsn = vf_get64(cold->ref[session_texts[i].ref]);
+        if (lsn == 0)
+            continue;
+        if (lsn != loaded && ve_log_body(store, lsn, &frame, &body) < 0) {
+            loaded = 0; /* lost to damage: the field is absent */
+            continue;
+        }
+        loaded = lsn;
+        ret->str[session_texts[i].str] = str_of(&body, session_texts[i].str);
+    }
+    static const struct {
+        uint8_t ref;
+        uint32_t present;
+    } numbers[] = {{VF_REF_GITHUB_ISSUE, VF_HAS_GITHUB_ISSUE},
+                   {VF_REF_GITHUB_PR, VF_HAS_GITHUB_PR},
+                   {VF_REF_GIT_ADDITIONS, VF_HAS_GIT_ADDITIONS},
+                   {VF_REF_GIT_DELETIONS, VF_HAS_GIT_DELETIONS}};
+    int32_t *values[] = {&ret->github_issue, &ret->github_pr, &ret->git_additions, &ret->git_deletions};
+    for (int i = 0; i < 4; i++) {
+        uint64_t lsn = vf_get64(cold->ref[numbers[i].ref]);
+        if (lsn == 0 || ve_log_body(store, lsn, &frame, &body) < 0)
+            continue;
+        const le32 *from[] = {&body.fixed.github_issue, &body.fixed.github_pr, &body.fixed.git_additions, &body.fixed.git_deletions};
+        *values[i] = vf_get_i32(*from[i]);
+        ret->present |= numbers[i].present;
+    }
+    uint64_t first = vf_get64(cold->ref[VF_REF_FIRST_TEXT]), last = vf_get64(cold->ref[VF_REF_LAST_TEXT]);
+    if (first != 0 && ve_log_body(store, first, &frame, &body) == VARVE_OK)
+        ret->first_text = str_of(&body, VF_STR_TEXT);
+    if (last != 0 && ve_log_body(store, last, &frame, &body) == VARVE_OK)
+        ret->last_text = str_of(&body, VF_STR_TEXT);
+    return VARVE_OK;
+}
+
+/* Labels of a session: the newest record that sets a key decides; they are given as the newest record has them. */
+static void fill_labels(varve *store, const vf_cold *cold, varve_session *ret) {
+    vf_frame frame;
+    vf_body body;
+    for (uint64_t lsn = vf_get64(cold->ref[VF_REF_LAST_SET]); lsn != 0; lsn = vf_get64(body.fixed.prev_set)) {
+        if (ve_log_body(store, lsn, &frame, &body) < 0)
+            return;
+        if (body.str[VF_STR_LABELS].ptr != NULL) {
+            ret->str[VF_STR_LABELS] = str_of(&body, VF_STR_LABELS);
+            return;
+        }
+    }
+}
+
+int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
+    varve *store = scan->store;
+    int result = ve_enter(store);
+    if (result < 0)
+        return result;
+    if (row >= ve_rows(&store->index, VF_TABLE_SESSIONS))
+        return ve_fail(store, VARVE_E_NOT_FOUND, "no session in row %llu", (unsigned long long)row);
+    uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
+    if ((result = ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, true, image)) < 0)
+        return ve_fail(store, result, "%s/idx: row %llu of table sessions is damaged: run varve reindex", store->path,
+                       (unsigned long long)row);
+    const vf_hot *hot = (const vf_hot *)(const void *)image;
+    const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
+    varve_session session;
+    fill_numbers(hot, row, &session);
+    for (int s = 0; s < VF_SOURCES; s++)
+        fill_counters(&cold->by_source[s], &session.by_source[s]);
+    result = ve_identity(store, cold, &session.machine_id, &session.session_id);
+    if (result == VARVE_OK && scan->strings)
+        result = fill_texts(store, cold, &session);
+    if (result == VARVE_OK && scan->strings && (session.flags & VARVE_SS_LABELS) != 0)
+        fill_labels(store, cold, &session);
+    if (result < 0)
+        return result;
+    *ret_session = session;
+    return VARVE_OK;
+}
+
+int varve_scan_next(varve_scan *scan, varve_session *ret_session) {
+    if (scan->next >= ve_rows(&scan->store->index, VF_TABLE_SESSIONS))
+        return 0;
+    int result = varve_scan_get_row(scan, scan->next, ret_session);
+    if (result < 0)
+        return result;
+    scan->next++;
+    return 1;
+}
+
+static int find_row(varve *store, varve_str machine_id, varve_str session_id, uint32_t *ret_row) {
+    int result = ve_enter(store);
+    if (result == VARVE_OK)
+        result = ve_follow_index(store);
+    if (result < 0)
+        return result;
+    if (session_id.ptr == NULL || session_id.size == 0)
+        return ve_fail(store, VARVE_E_ARGUMENT, "no session id");
+    varve_str machine = machine_id.ptr != NULL ? machine_id : store->machine;
+    vf_key key = vf_session_key(machine.ptr, machine.size, session_id.ptr, session_id.size);
+    *ret_row = ve_find(&store->index, VF_TABLE_SESSIONS, key);
+    if (*ret_row == UINT32_MAX)
+        return ve_fail(store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session_id.size, session_id.ptr);
+    return VARVE_OK;
+}
+
+int varve_scan_get(varve_scan *scan, varve_str machine_id, varve_str session_id, varve_session *ret_session) {
+    uint32_t row;
+    int result = find_row(scan->store, machine_id, session_id, &row);
+    return result < 0 ? result : varve_scan_get_row(scan, row, ret_session);
+}
+
+int varve_session_find(varve *store, varve_str machine_id, varve_str session_id, varve_session *ret_session) {
+    uint32_t row;
+    int result = find_row(store, machine_id, session_id, &row);
+    vf_hot hot;
+    if (result < 0)
+        return result;
+    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
+        return ve_fail(store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path, row);
+    fill_numbers(&hot, row, ret_session);
+    return VARVE_OK;
+}

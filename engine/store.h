@@ -1,0 +1,334 @@
+/*
+ * The store's inside: what one open handle holds, and how the parts of the engine call each other.
+ *
+ *   store.c     opening, creating, closing, errors       log.c      segments: mapping and reading records
+ *   lock.c      flock with a bounded wait                commit.c   append: lock, write, publish, apply
+ *   recover.c   finding the log's end, making the index  batch.c    encoding what is to be appended
+ *   table.c     mapped tables and their linear hash      group.c    row changes that belong together, redo
+ *   fold.c      one record into the session rows         charge.c   usage rows and what they count
+ *   settle.c    what is due once a group                 family.c   parents, children, roll-ups
+ *   segment.c   beginning and syncing segments           uid.c      the same event met again
+ *   cursor.c    reading events                           scan.c     reading session records
+ *   control.c   the mapped page of words                 verify.c   reading everything
+ */
+#ifndef VARVE_ENGINE_STORE_H
+#define VARVE_ENGINE_STORE_H
+
+#include "engine/os.h"
+#include "engine/varve.h"
+#include "format/body.h"
+#include "format/files.h"
+#include "format/index.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* ---- Log ---- */
+
+typedef struct ve_segment {
+    uint32_t number;
+    bool there;            /* its file exists and its header holds */
+    uint64_t salt;
+    uint32_t first_chain;  /* chain value of its first record */
+    uint64_t prev_end;     /* from its header */
+    uint32_t prev_chain;
+    uint64_t hole_from, hole_to;
+    const uint8_t *map;    /* NULL = not mapped */
+    size_t map_size;       /* reserved addresses; may go beyond the file's end */
+    uint64_t file_size;    /* when last looked at */
+} ve_segment;
+
+typedef struct ve_log {
+    ve_segment *segment;   /* by number - 1 */
+    uint32_t count;        /* highest number seen */
+    uint32_t room;
+    int dir;               /* seg/ */
+    void **retired;        /* mappings that were replaced; kept until close for pointers given out */
+    size_t *retired_size;
+    size_t retired_count;
+} ve_log;
+
+/* ---- Index ---- */
+
+enum { VE_CHUNKS = 64 };
+typedef struct ve_part {
+    uint8_t *chunk[VE_CHUNKS * 8]; /* mapped chunks, NULL = not yet */
+    uint32_t item_size;
+    uint64_t base, cap;
+} ve_part;
+
+typedef struct ve_table {
+    ve_part part[4];       /* rows, cold rows, words, overflow */
+    vf_table_head *head;   /* in the TABLES page */
+} ve_table;
+
+typedef struct ve_index {
+    const ve_os *os;
+    int dir;               /* idx/<generation>, or -1: chunks are unlinked files in temp_dir */
+    const char *temp_dir;
+    uint64_t generation;
+    bool writable;
+    bool open;
+    uint64_t hash_seed;
+    vf_tables *tables;     /* mapped */
+    uint8_t *redo;         /* mapped; NULL for private indexes */
+    ve_table table[VF_TABLES];
+} ve_index;
+
+/* ---- Group: rows changed together ---- */
+
+typedef struct ve_group_row {
+    uint32_t table, row;
+    uint8_t *image;        /* hot row, followed by cold row for sessions */
+    bool fresh;
+    bool dirty;            /* session: counters by source changed, to be resolved */
+    bool refold;           /* session: its life cycle must be folded again */
+} ve_group_row;
+
+typedef struct ve_group {
+    uint8_t *buffer;       /* a redo area being built: header, entries */
+    size_t size;
+    ve_group_row *rows;
+    size_t count;
+    uint32_t *slots;       /* hash of (table, row) -> index + 1 */
+    uint32_t *keys;        /* hash of (table, key) of the new rows -> index + 1 */
+    size_t slots_room;     /* of both */
+    uint32_t fresh[VF_TABLES]; /* new rows in this group */
+} ve_group;
+
+/* ---- uids of sessions that were appended to, so that each is collected once ---- */
+
+typedef struct ve_uids {
+    vf_key session;
+    uint64_t upto;         /* the session's last lsn that is in the set */
+    vf_key *slot;          /* open addressing; zero = free */
+    size_t room, count;
+    uint64_t used;         /* for choosing whom to drop */
+} ve_uids;
+enum { VE_UID_SETS = 32 };
+
+struct varve {
+    const ve_os *os;
+    char *path;
+    char *temp_dir;
+    int dir, lock_append, lock_sync;
+    bool read_only;
+    bool no_index;
+    bool locked;           /* this handle holds the append lock */
+    int lock_timeout_ms;
+    void (*log_line)(void *context, const char *line);
+    void *log_context;
+    unsigned char *fork_mark; /* a page that the kernel wipes in a child */
+
+    vf_store_file ident;
+    uint64_t hash_seed;
+    uint32_t segment_size;
+    varve_str machine;
+
+    vf_control *control;   /* mapped; NULL: none, or not to be believed (read-only) */
+    uint64_t private_tail; /* used when control is NULL */
+
+    ve_log log;
+    int write_fd;          /* the active segment, -1 = not open */
+    uint32_t write_segment;
+    ve_index index;
+    ve_group group;
+    ve_uids uids[VE_UID_SETS];
+    uint64_t uid_clock;
+    char error[512];
+};
+
+/* ---- store.c ---- */
+
+/* Keeps the line for varve_last_error and returns 'error'. */
+int ve_fail(varve *store, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same for a failed system call: chooses the error by errno, adds its text. */
+int ve_fail_os(varve *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void ve_say(varve *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* 0, or VARVE_E_FORKED. Every public call begins with it. */
+int ve_enter(varve *store);
+int ve_open(const ve_os *os, const char *path, const varve_options *options, varve **ret_store);
+/* pread and pwritev until all is done or an error stands in errno (a short file gives EIO). */
+int ve_read_all(const ve_os *os, int fd, void *to, size_t size, uint64_t offset);
+int ve_write_all(const ve_os *os, int fd, const void *from, size_t size, uint64_t offset);
+
+/* ---- control.c ---- */
+
+int ve_control_open(varve *store);   /* sets store->control if there is one to be believed */
+int ve_control_create(varve *store); /* under the lock: makes or re-makes it, state 0 */
+void ve_control_close(varve *store);
+uint64_t ve_word(const le64 *word);  /* atomic, acquire */
+void ve_set_word(le64 *word, uint64_t value); /* atomic, release */
+uint64_t ve_tail(const varve *store);
+
+/* ---- lock.c ---- */
+
+int ve_lock(varve *store, int fd, const char *name);
+void ve_unlock(varve *store, int fd);
+
+/* ---- log.c ---- */
+
+void ve_segment_name(char ret_name[16], uint32_t number);
+int ve_log_open(varve *store);
+void ve_log_close(varve *store);
+/* Looks for segments behind those that are known. */
+int ve_log_refresh(varve *store);
+/* A segment that can be read up to 'end' bytes, mapped; NULL and the reason in varve_last_error. */
+ve_segment *ve_log_segment(varve *store, uint32_t number);
+/* lsn at which a segment ends for readers: named by its successor, or the tail. */
+uint64_t ve_log_end(varve *store, uint32_t number);
+/* The record at 'lsn', whole and checked; pointers into the map. VARVE_E_CORRUPT if it is not one. */
+int ve_log_record(varve *store, uint64_t lsn, vf_frame *ret_frame, const uint8_t **ret_bytes);
+/* The frame only. */
+int ve_log_frame(varve *store, uint64_t lsn, vf_frame *ret_frame);
+int ve_log_body(varve *store, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_body);
+/* Next record at or behind 'lsn' and before 'limit': 1 and its lsn, 0 at the end. Damage is stepped over; *ret_damage
+ * (may be NULL) is then the lsn at which it began, else 0. */
+int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, vf_frame *ret_frame, const uint8_t **ret_bytes,
+                uint64_t *ret_damage);
+uint64_t ve_log_first(varve *store);
+
+/* ---- table.c ---- */
+
+int ve_index_create(varve *store, ve_index *index, uint64_t generation, bool private_files);
+int ve_index_open(varve *store, ve_index *index, uint64_t generation);
+void ve_index_close(ve_index *index);
+uint64_t ve_rows(const ve_index *index, vf_table table);
+/* Address of an item, NULL if its chunk is not there. 'make' creates the chunk (writers). */
+uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part, uint64_t item, bool make);
+/* Row of a key, or UINT32_MAX; *ret_error is set on I/O trouble. */
+uint32_t ve_find(ve_index *index, vf_table table, vf_key key);
+/* Adds the word for a row (if it is not there) and splits buckets that are due. */
+int ve_insert(ve_index *index, vf_table table, vf_key key, uint32_t row);
+/* A consistent copy of a row (sessions: hot, then cold if wanted). VARVE_E_INDEX if its sum does not hold. */
+int ve_read_row(ve_index *index, vf_table table, uint32_t row, bool cold, void *ret_row);
+uint32_t ve_row_sum(vf_table table, uint32_t row, const uint8_t *image);
+uint64_t ve_index_bytes(const ve_index *index);
+vf_key ve_row_key(vf_table table, const uint8_t *image);
+
+/* ---- group.c ---- */
+
+void ve_group_begin(ve_group *group);
+/* Image of a row in the group, taken in if need be; NULL: no memory, or damage. Holds until
+ * the group ends. */
+ve_group_row *ve_group_get(varve *store, ve_index *index, vf_table table, uint32_t row);
+ve_group_row *ve_group_add(varve *store, ve_index *index, vf_table table, vf_key key);
+/* As ve_find, with the group's new rows. */
+uint32_t ve_group_find(ve_index *index, ve_group *group, vf_table table, vf_key key);
+/* Puts the group in place: redo first (if the index has one), then the rows, words, counts. */
+int ve_group_place(varve *store, ve_index *index, ve_group *group, uint64_t applied);
+void ve_group_free(ve_group *group);
+/* Finishes what a dead writer left in the redo area. 1 if there was something; VARVE_E_INDEX if it cannot be. */
+int ve_redo(varve *store, ve_index *index, uint64_t *ret_applied);
+
+/* ---- fold.c, lifecycle.c, family.c, charge.c ---- */
+
+/* One record into the group's rows. */
+int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes);
+/* What is due once a group: life cycles, resolved counters, roll-ups. */
+int ve_fold_settle(varve *store, ve_index *index, ve_group *group, uint64_t upto);
+/* Folds the log from 'from' to 'to' into the index, group by group. 'applied': word to move along, or NULL. */
+int ve_fold_range(varve *store, ve_index *index, uint64_t from, uint64_t to, le64 *applied);
+int ve_charge(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn, const vf_frame *frame,
+              const vf_body *body);
+int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t child, uint32_t parent);
+int ve_roll_up(varve *store, ve_index *index, ve_group *group, uint32_t child, int64_t delta);
+int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row);
+int ve_intern(varve *store, ve_index *index, ve_group *group, vf_text name, uint32_t *ret_name);
+/* -1, 0, 1: canonical order of two records (rules.md "Order"): time, source rank, position, uid, body sum. */
+int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b, const vf_body *b_body);
+/* Whether an event takes part in the life cycle: starts, ends, activity. */
+enum { VE_LIFE_NONE = 0, VE_LIFE_START = 1, VE_LIFE_ACTIVITY = 2, VE_LIFE_END = 3 };
+int ve_life_of(const vf_frame *frame, const vf_body *body);
+/* Identity text of a session row; pointers into the log. */
+int ve_identity(varve *store, const vf_cold *cold, varve_str *ret_machine, varve_str *ret_id);
+int ve_compare_identity(varve_str a_machine, varve_str a_id, varve_str b_machine, varve_str b_id); /* id, then machine */
+/* Identity of a session row through the group, for ordering owners. */
+int ve_session_less(varve *store, ve_index *index, ve_group *group, uint32_t a, uint32_t b);
+
+static inline vf_hot *ve_hot(const ve_group_row *row) {
+    return (vf_hot *)(void *)row->image;
+}
+static inline vf_cold *ve_cold(const ve_group_row *row) {
+    return (vf_cold *)(void *)(row->image + VF_HOT_SIZE);
+}
+static inline bool ve_le_flag(le32 word, uint32_t flag) {
+    return (vf_get32(word) & flag) != 0;
+}
+
+/* ---- recover.c ---- */
+
+/* Under the lock: brings control, log end and index to a state that can be appended to. */
+int ve_recover(varve *store);
+/* Finds the end of the log without CONTROL. */
+typedef struct ve_log_state {
+    uint64_t tail;
+    uint32_t chain;
+    uint64_t hole_from, hole_to; /* acknowledged data that is damaged */
+    uint64_t torn;               /* bytes behind the tail that look like the remains of records; 0 = none */
+    uint32_t abandon;            /* segments from this number on hold only what was never acknowledged; 0 = none */
+    uint64_t witness;            /* everything before it was acknowledged by the disk */
+    uint64_t open_end;           /* behind the last whole record, its batch complete or not */
+    uint32_t open_chain;
+} ve_log_state;
+int ve_find_end(varve *store, ve_log_state *ret_state);
+int ve_rebuild(varve *store, uint64_t tail);   /* a new index generation from the log; under the lock */
+int ve_private_index(varve *store, ve_index *index, uint64_t tail);
+/* For readers: the index that CONTROL names now. */
+int ve_follow_index(varve *store);
+/* Under the lock, before anything is appended: finishes what a dead writer left. */
+int ve_catch_up(varve *store);
+
+/* ---- batch.c ---- */
+
+typedef struct ve_batch_session {
+    size_t id_at, id_size, machine_at, machine_size; /* in the batch's texts */
+    bool has_machine;       /* else the store's */
+    vf_key key;             /* this and what follows: for the append that is under way */
+    bool known, defined, introduced, checked;
+    uint64_t last_seq, last_lsn, last_set;
+} ve_batch_session;
+
+typedef struct ve_batch_record {
+    size_t offset;          /* in the arena */
+    uint32_t length;
+    uint32_t session;       /* index; UINT32_MAX = none */
+    vf_key uid;
+    uint8_t kind;
+    bool has_uid, trusted;
+    bool stamp;             /* gets the time of the append */
+} ve_batch_record;
+
+struct varve_batch {
+    uint8_t *arena;
+    size_t size, room;
+    char *texts;
+    size_t texts_size, texts_room;
+    ve_batch_record *records;
+    size_t count, records_room;
+    ve_batch_session *sessions;
+    size_t session_count, sessions_room;
+    uint32_t last_session;
+    bool trust;
+    uint8_t *duplicate;     /* one byte a record */
+    size_t duplicate_room;
+};
+/* Grows an array to hold 'need' items; false: no memory. */
+bool ve_grow(void *array, size_t *room, size_t need, size_t item_size);
+
+/* ---- uid.c ---- */
+
+/* Marks the batch's records whose uid their session has already. When the append then fails, ve_uid_free must
+ * forget what was learnt. */
+int ve_uid_check(varve *store, varve_batch *batch);
+void ve_uid_free(varve *store);
+
+/* ---- segment.c ---- */
+
+/* Under the lock: begins segment 'number' behind 'prev_end' and makes it the one that is written. */
+int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t prev_chain, uint64_t hole_from, uint64_t hole_to);
+/* Opens segment 'number' for writing, if another one is open or none. */
+int ve_segment_write(varve *store, uint32_t number);
+int ve_sync_to(varve *store, uint64_t need);
+
+#endif

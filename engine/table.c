@@ -1,0 +1,391 @@
+/*
+ * Tables of the index: rows in mapped chunks, found through a linear hash of 8-byte words.
+ * One writer at a time (under the append lock); readers take no lock. SPEC.md "Index".
+ */
+#include "engine/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { MAX_CHUNKS = VE_CHUNKS * 8 };
+
+static uint32_t layout_sum(void) {
+    le32 sizes[VF_TABLES];
+    for (uint32_t t = 0; t < VF_TABLES; t++)
+        vf_put32(&sizes[t], vf_row_size((vf_table)t));
+    return (uint32_t)vf_sum64(sizes, sizeof sizes, 0);
+}
+
+static uint32_t item_size(vf_table table, uint32_t part) {
+    switch (part) {
+    case VF_PART_ROWS: return table == VF_TABLE_SESSIONS ? VF_HOT_SIZE : vf_row_size(table);
+    case VF_PART_COLD: return table == VF_TABLE_SESSIONS ? VF_COLD_SIZE : 0;
+    default: return VF_BUCKET_SIZE;
+    }
+}
+
+static void lay_out(varve *store, ve_index *index) {
+    *index = (ve_index){.os = store->os, .dir = -1, .temp_dir = store->temp_dir, .hash_seed = store->hash_seed};
+    for (uint32_t t = 0; t < VF_TABLES; t++)
+        for (uint32_t p = 0; p < 4; p++) {
+            ve_part *part = &index->table[t].part[p];
+            part->item_size = item_size((vf_table)t, p);
+            vf_table_geometry((vf_table)t, p, &part->base, &part->cap);
+        }
+}
+
+/* Opens a file of the index, or an unlinked one for a private index. -1 and errno. */
+static int open_file(ve_index *index, const char *name, bool make) {
+    if (index->dir >= 0)
+        return index->os->openat(index->dir, name, (index->writable ? O_RDWR : O_RDONLY) | (make ? O_CREAT : 0) | O_NOFOLLOW, 0600);
+    int fd = index->os->openat(AT_FDCWD, index->temp_dir, O_RDWR | O_TMPFILE, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+        return fd;
+    uint64_t random = 0;
+    char path[512];
+    index->os->random(&random, sizeof random);
+    snprintf(path, sizeof path, "%s/varve.%016llx", index->temp_dir, (unsigned long long)random);
+    fd = index->os->openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd >= 0)
+        index->os->unlinkat(AT_FDCWD, path, 0);
+    return fd;
+}
+
+/* Maps 'size' bytes of an index file; NULL and errno (ENOENT: not there, or not whole yet). */
+static void *map_file(ve_index *index, const char *name, size_t size, bool make) {
+    int fd = open_file(index, name, make);
+    if (fd < 0)
+        return NULL;
+    struct stat file;
+    void *map = MAP_FAILED;
+    bool whole = index->os->fstat(fd, &file) == 0;
+    if (whole && (uint64_t)file.st_size < size) {
+        whole = make && index->os->allocate(fd, 0, (int64_t)size) == 0;
+        if (!make)
+            errno = ENOENT;
+    }
+    if (whole)
+        map = index->os->mmap(size, index->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+    int number = errno;
+    index->os->close(fd);
+    errno = number;
+    return map == MAP_FAILED ? NULL : map;
+}
+
+uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part_number, uint64_t item, bool make) {
+    static const char letters[] = "rcwo";
+    ve_part *part = &index->table[table].part[part_number];
+    uint32_t chunk;
+    uint64_t first, count;
+    vf_chunk_of(item, part->base, part->cap, &chunk, &first, &count);
+    if (chunk >= MAX_CHUNKS) {
+        errno = EFBIG;
+        return NULL;
+    }
+    if (part->chunk[chunk] == NULL) {
+        char name[64];
+        snprintf(name, sizeof name, "%s.%c.%u", vf_table_name(table), letters[part_number], chunk);
+        part->chunk[chunk] = map_file(index, name, (size_t)count * part->item_size, make && index->writable);
+        if (part->chunk[chunk] == NULL)
+            return NULL;
+    }
+    return part->chunk[chunk] + (item - first) * part->item_size;
+}
+
+uint64_t ve_rows(const ve_index *index, vf_table table) {
+    return ve_word(&index->table[table].head->rows);
+}
+
+static int open_tables(varve *store, ve_index *index, bool make) {
+    index->tables = map_file(index, "TABLES", VF_TABLES_SIZE, make);
+    if (index->tables == NULL)
+        return errno == ENOENT ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no table of tables", store->path)
+                               : ve_fail_os(store, "%s/idx/TABLES: cannot be mapped", store->path);
+    if (make) {
+        vf_tables *tables = index->tables;
+        memset(tables, 0, sizeof *tables);
+        memcpy(tables->magic, VF_TABLES_MAGIC, 8);
+        memcpy(tables->store_uuid, store->ident.uuid, 16);
+        vf_put32(&tables->version_major, VF_VERSION_MAJOR);
+        vf_put32(&tables->row_sizes_sum, layout_sum());
+    } else if (memcmp(index->tables->magic, VF_TABLES_MAGIC, 8) != 0 ||
+               memcmp(index->tables->store_uuid, store->ident.uuid, 16) != 0 ||
+               vf_get32(index->tables->version_major) != VF_VERSION_MAJOR ||
+               vf_get32(index->tables->row_sizes_sum) != layout_sum()) {
+        return ve_fail(store, VARVE_E_INDEX, "%s/idx: is of another store, version or layout", store->path);
+    }
+    for (uint32_t t = 0; t < VF_TABLES; t++)
+        index->table[t].head = &index->tables->table[t];
+    if (index->dir >= 0) {
+        index->redo = map_file(index, "REDO", VF_REDO_SIZE, make);
+        if (index->redo == NULL)
+            return errno == ENOENT ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no redo area", store->path)
+                                   : ve_fail_os(store, "%s/idx/REDO: cannot be mapped", store->path);
+    }
+    index->open = true;
+    return VARVE_OK;
+}
+
+static int generation_directory(varve *store, uint64_t generation, bool make) {
+    char name[32];
+    snprintf(name, sizeof name, "idx/%llu", (unsigned long long)generation);
+    if (make && store->os->mkdirat(store->dir, name, 0700) < 0 && errno != EEXIST)
+        return -1;
+    return store->os->openat(store->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+}
+
+int ve_index_create(varve *store, ve_index *index, uint64_t generation, bool private_files) {
+    lay_out(store, index);
+    index->writable = true;
+    index->generation = generation;
+    if (!private_files && (index->dir = generation_directory(store, generation, true)) < 0)
+        return ve_fail_os(store, "%s/idx/%llu: cannot be made", store->path, (unsigned long long)generation);
+    int result = open_tables(store, index, true);
+    for (uint32_t t = 0; t < VF_TABLES && result == VARVE_OK; t++) {
+        if (ve_item(index, (vf_table)t, VF_PART_WORDS, 0, true) == NULL)
+            return ve_fail_os(store, "%s/idx: no room for a table", private_files ? store->temp_dir : store->path);
+        ve_set_word(&index->table[t].head->buckets, 1);
+    }
+    return result;
+}
+
+int ve_index_open(varve *store, ve_index *index, uint64_t generation) {
+    ve_index_close(index);
+    lay_out(store, index);
+    index->writable = !store->read_only;
+    index->generation = generation;
+    index->dir = generation_directory(store, generation, false);
+    if (index->dir < 0)
+        return ve_fail(store, VARVE_E_INDEX, "%s/idx/%llu: is missing", store->path, (unsigned long long)generation);
+    int result = open_tables(store, index, false);
+    /* Every chunk must be there, or the index is unfit as a whole. */
+    for (uint32_t t = 0; t < VF_TABLES && result == VARVE_OK; t++) {
+        uint64_t items[4] = {ve_rows(index, (vf_table)t), ve_rows(index, (vf_table)t), ve_word(&index->table[t].head->buckets),
+                             ve_word(&index->table[t].head->overflow)};
+        for (uint32_t p = 0; p < 4 && result == VARVE_OK; p++)
+            if (items[p] > 0 && index->table[t].part[p].item_size > 0 &&
+                ve_item(index, (vf_table)t, p, items[p] - 1, false) == NULL)
+                result = ve_fail(store, VARVE_E_INDEX, "%s/idx/%llu: a part of table %s is missing", store->path,
+                                 (unsigned long long)generation, vf_table_name((vf_table)t));
+        if (result == VARVE_OK && items[2] == 0)
+            result = ve_fail(store, VARVE_E_INDEX, "%s/idx: table %s has no buckets", store->path, vf_table_name((vf_table)t));
+    }
+    if (result < 0)
+        ve_index_close(index);
+    return result;
+}
+
+void ve_index_close(ve_index *index) {
+    if (index->os == NULL)
+        return;
+    for (uint32_t t = 0; t < VF_TABLES; t++)
+        for (uint32_t p = 0; p < 4; p++) {
+            ve_part *part = &index->table[t].part[p];
+            uint64_t first = 0;
+            for (uint32_t c = 0; c < MAX_CHUNKS && part->item_size > 0; c++) {
+                uint64_t at, count;
+                uint32_t chunk;
+                vf_chunk_of(first, part->base, part->cap, &chunk, &at, &count);
+                if (part->chunk[c] != NULL)
+                    index->os->munmap(part->chunk[c], (size_t)count * part->item_size);
+                first = at + count;
+            }
+        }
+    if (index->tables != NULL)
+        index->os->munmap(index->tables, VF_TABLES_SIZE);
+    if (index->redo != NULL)
+        index->os->munmap(index->redo, VF_REDO_SIZE);
+    if (index->dir >= 0)
+        index->os->close(index->dir);
+    *index = (ve_index){.dir = -1};
+}
+
+uint64_t ve_index_bytes(const ve_index *index) {
+    uint64_t bytes = VF_TABLES_SIZE + (index->redo != NULL ? VF_REDO_SIZE : 0);
+    for (uint32_t t = 0; t < VF_TABLES; t++)
+        for (uint32_t p = 0; p < 4; p++) {
+            const ve_part *part = &index->table[t].part[p];
+            uint64_t items = p <= VF_PART_COLD ? ve_rows(index, (vf_table)t)
+                             : p == VF_PART_WORDS ? ve_word(&index->table[t].head->buckets)
+                                                  : ve_word(&index->table[t].head->overflow);
+            uint32_t chunk;
+            uint64_t first, count;
+            if (items == 0 || part->item_size == 0)
+                continue;
+            vf_chunk_of(items - 1, part->base, part->cap, &chunk, &first, &count);
+            bytes += (first + count) * part->item_size;
+        }
+    return bytes;
+}
+
+vf_key ve_row_key(vf_table table, const uint8_t *image) {
+    vf_key key = {{0}};
+    (void)table; /* every row has its key behind the head */
+    memcpy(&key, image + 8, sizeof key);
+    return key;
+}
+
+static bool row_has_key(ve_index *index, vf_table table, uint32_t row, vf_key key) {
+    const uint8_t *at = ve_item(index, table, VF_PART_ROWS, row, false);
+    return at != NULL && memcmp(at + 8, &key, sizeof key) == 0;
+}
+
+static vf_bucket *bucket_at(ve_index *index, vf_table table, uint64_t bucket, bool make) {
+    return (vf_bucket *)(void *)ve_item(index, table, VF_PART_WORDS, bucket, make);
+}
+
+static vf_bucket *next_bucket(ve_index *index, vf_table table, const vf_bucket *bucket) {
+    uint64_t overflow = ve_word(&bucket->overflow);
+    return overflow == 0 ? NULL : (vf_bucket *)(void *)ve_item(index, table, VF_PART_OVERFLOW, overflow - 1, false);
+}
+
+uint32_t ve_find(ve_index *index, vf_table table, vf_key key) {
+    uint32_t tag = vf_key_tag(key, index->hash_seed);
+    uint64_t buckets = ve_word(&index->table[table].head->buckets), before;
+    do {
+        before = buckets;
+        const vf_bucket *bucket = bucket_at(index, table, vf_bucket_of(tag, (uint32_t)buckets), false);
+        for (int hops = 0; bucket != NULL && hops < 1000; bucket = next_bucket(index, table, bucket), hops++)
+            for (int i = 0; i < VF_BUCKET_WORDS; i++) {
+                uint64_t word = ve_word(&bucket->word[i]);
+                if ((uint32_t)(word >> 32) == tag && (uint32_t)word != 0 && row_has_key(index, table, (uint32_t)word - 1, key))
+                    return (uint32_t)word - 1;
+            }
+        buckets = ve_word(&index->table[table].head->buckets); /* a split may have moved it meanwhile */
+    } while (buckets != before);
+    return UINT32_MAX;
+}
+
+/* Puts a word into the first free place of a bucket's chain, unless it is there. 1 added, 0 was there, -1 no room. */
+static int put_word(ve_index *index, vf_table table, vf_bucket *bucket, uint64_t word) {
+    le64 *free_place = NULL;
+    vf_bucket *last = bucket;
+    for (vf_bucket *b = bucket; b != NULL; last = b, b = next_bucket(index, table, b))
+        for (int i = 0; i < VF_BUCKET_WORDS; i++) {
+            uint64_t there = ve_word(&b->word[i]);
+            if (there == word)
+                return 0;
+            if (there == 0 && free_place == NULL)
+                free_place = &b->word[i];
+        }
+    if (free_place == NULL) {
+        vf_table_head *head = index->table[table].head;
+        uint64_t number = ve_word(&head->overflow);
+        vf_bucket *fresh = (vf_bucket *)(void *)ve_item(index, table, VF_PART_OVERFLOW, number, true);
+        if (fresh == NULL)
+            return -1;
+        memset(fresh, 0, sizeof *fresh);
+        ve_set_word(&head->overflow, number + 1); /* counted before linked: a death between only wastes it */
+        ve_set_word(&last->overflow, number + 1);
+        free_place = &fresh->word[0];
+    }
+    ve_set_word(free_place, word);
+    return 1;
+}
+
+/* Adds one bucket and moves the words that now belong there. See SPEC.md for what a reader sees meanwhile. */
+static int split(ve_index *index, vf_table table) {
+    vf_table_head *head = index->table[table].head;
+    uint64_t buckets = ve_word(&head->buckets);
+    vf_bucket *fresh = bucket_at(index, table, buckets, true);
+    if (fresh == NULL)
+        return -1;
+    memset(fresh, 0, sizeof *fresh);
+    uint64_t half = 1;
+    while (half * 2 <= buckets)
+        half *= 2;
+    vf_bucket *old = bucket_at(index, table, buckets - half, false);
+    if (old == NULL)
+        return -1;
+    uint32_t more = (uint32_t)buckets + 1;
+    for (vf_bucket *b = old; b != NULL; b = next_bucket(index, table, b))
+        for (int i = 0; i < VF_BUCKET_WORDS; i++) {
+            uint64_t word = ve_word(&b->word[i]);
+            if (word != 0 && vf_bucket_of((uint32_t)(word >> 32), more) == buckets && put_word(index, table, fresh, word) < 0)
+                return -1;
+        }
+    ve_set_word(&head->buckets, more);
+    for (vf_bucket *b = old; b != NULL; b = next_bucket(index, table, b))
+        for (int i = 0; i < VF_BUCKET_WORDS; i++) {
+            uint64_t word = ve_word(&b->word[i]);
+            if (word != 0 && vf_bucket_of((uint32_t)(word >> 32), more) != buckets - half)
+                ve_set_word(&b->word[i], 0);
+        }
+    return 0;
+}
+
+int ve_insert(ve_index *index, vf_table table, vf_key key, uint32_t row) {
+    vf_table_head *head = index->table[table].head;
+    uint32_t tag = vf_key_tag(key, index->hash_seed);
+    vf_bucket *bucket = bucket_at(index, table, vf_bucket_of(tag, (uint32_t)ve_word(&head->buckets)), false);
+    int added = bucket == NULL ? -1 : put_word(index, table, bucket, (uint64_t)tag << 32 | ((uint64_t)row + 1));
+    if (added <= 0)
+        return added;
+    ve_set_word(&head->keyed, ve_word(&head->keyed) + 1);
+    while (ve_word(&head->keyed) > ve_word(&head->buckets) * VF_BUCKET_LOAD)
+        if (split(index, table) < 0)
+            return -1;
+    return 0;
+}
+
+uint32_t ve_row_sum(vf_table table, uint32_t row, const uint8_t *image) {
+    return (uint32_t)vf_sum64(image + 8, vf_row_size(table) - 8, row);
+}
+
+/* The row's image in the redo area, where a writer that died while copying has left it. */
+static bool from_redo(ve_index *index, vf_table table, uint32_t row, void *ret_row, size_t size) {
+    if (index->redo == NULL)
+        return false;
+    uint8_t *copy = malloc(VF_REDO_SIZE);
+    bool found = false;
+    if (copy == NULL)
+        return false;
+    memcpy(copy, index->redo, VF_REDO_SIZE);
+    if (vf_get64(((vf_redo_header *)(void *)copy)->state) != 0 && vf_redo_check(copy, VF_REDO_SIZE) == VF_OK) {
+        size_t at = 0;
+        vf_redo_entry entry;
+        const uint8_t *image;
+        while (!found && vf_redo_next(copy, VF_REDO_SIZE, &at, &entry, &image) == 1)
+            if (vf_get32(entry.table) == (uint32_t)table && vf_get32(entry.row) == row && vf_get32(entry.size) >= size) {
+                memcpy(ret_row, image, size);
+                found = true;
+            }
+    }
+    free(copy);
+    return found;
+}
+
+int ve_read_row(ve_index *index, vf_table table, uint32_t row, bool cold, void *ret_row) {
+    const uint8_t *hot = ve_item(index, table, VF_PART_ROWS, row, false);
+    bool two = table == VF_TABLE_SESSIONS;
+    const uint8_t *rest = two && cold ? ve_item(index, table, VF_PART_COLD, row, false) : NULL;
+    if (hot == NULL || (two && cold && rest == NULL))
+        return VARVE_E_INDEX;
+    size_t hot_size = two ? VF_HOT_SIZE : vf_row_size(table);
+    size_t size = hot_size + (rest != NULL ? VF_COLD_SIZE : 0);
+    const _Atomic uint32_t *version = (const _Atomic uint32_t *)(const void *)hot;
+    for (int tries = 0; tries < 20000; tries++) {
+        uint32_t before = atomic_load_explicit(version, memory_order_acquire);
+        if ((VF_SWAP32(before) & 1) == 0) {
+            memcpy(ret_row, hot, hot_size);
+            if (rest != NULL)
+                memcpy((uint8_t *)ret_row + hot_size, rest, VF_COLD_SIZE);
+            atomic_thread_fence(memory_order_acquire);
+            if (atomic_load_explicit(version, memory_order_relaxed) != before)
+                continue;
+            if (two && !cold)
+                return VARVE_OK;
+            uint32_t sum = vf_get32(((const vf_row_head *)ret_row)->sum);
+            return sum == ve_row_sum(table, row, ret_row) ? VARVE_OK : VARVE_E_INDEX;
+        }
+        if (tries > 100 && from_redo(index, table, row, ret_row, size))
+            return VARVE_OK;
+        if (tries > 10)
+            sched_yield();
+    }
+    return VARVE_E_INDEX;
+}

@@ -1,0 +1,175 @@
+/*
+ * uids: has the session this event already? The uids of a session are collected by walking its records
+ * backwards, once per handle and session; later calls only walk what has come since. A session with more
+ * uids than may be kept is walked for each batch instead. SPEC.md "uid".
+ */
+#include "engine/store.h"
+
+#include <stdlib.h>
+
+enum { KEEP_MAX = 1 << 20 }; /* uids kept per handle: 32 MiB of table */
+
+static void drop(ve_uids *set) {
+    free(set->slot);
+    *set = (ve_uids){0};
+}
+
+void ve_uid_free(varve *store) {
+    for (int i = 0; i < VE_UID_SETS; i++)
+        drop(&store->uids[i]);
+}
+
+static size_t place(const ve_uids *set, vf_key uid) {
+    uint64_t hash;
+    memcpy(&hash, uid.b, sizeof hash);
+    size_t at = (size_t)hash & (set->room - 1);
+    while (!vf_key_is_zero(set->slot[at]) && !vf_key_equal(set->slot[at], uid))
+        at = (at + 1) & (set->room - 1);
+    return at;
+}
+
+static bool grow(ve_uids *set) {
+    if (set->count * 2 < set->room)
+        return true;
+    ve_uids more = *set;
+    more.room = set->room == 0 ? (size_t)256 : set->room * 2;
+    more.slot = calloc(more.room, sizeof *more.slot);
+    if (more.slot == NULL)
+        return false;
+    for (size_t i = 0; i < set->room; i++)
+        if (!vf_key_is_zero(set->slot[i]))
+            more.slot[place(&more, set->slot[i])] = set->slot[i];
+    free(set->slot);
+    *set = more;
+    return true;
+}
+
+static bool put(ve_uids *set, vf_key uid) {
+    if (vf_key_is_zero(uid))
+        return true;
+    if (!grow(set))
+        return false;
+    size_t at = place(set, uid);
+    set->count += vf_key_is_zero(set->slot[at]) != 0;
+    set->slot[at] = uid;
+    return true;
+}
+
+static bool has(const ve_uids *set, vf_key uid) {
+    return set->room > 0 && !vf_key_is_zero(uid) && vf_key_equal(set->slot[place(set, uid)], uid);
+}
+
+static ve_uids *set_of(varve *store, vf_key session) {
+    ve_uids *oldest = &store->uids[0];
+    for (int i = 0; i < VE_UID_SETS; i++) {
+        ve_uids *set = &store->uids[i];
+        if (set->used != 0 && vf_key_equal(set->session, session)) {
+            set->used = ++store->uid_clock;
+            return set;
+        }
+        if (set->used < oldest->used)
+            oldest = set;
+    }
+    drop(oldest);
+    oldest->session = session;
+    oldest->used = ++store->uid_clock;
+    return oldest;
+}
+
+static void make_room(varve *store, const ve_uids *keep) {
+    size_t total = 0;
+    for (int i = 0; i < VE_UID_SETS; i++)
+        total += store->uids[i].count;
+    for (int i = 0; i < VE_UID_SETS && total > (size_t)KEEP_MAX; i++)
+        if (&store->uids[i] != keep) {
+            total -= store->uids[i].count;
+            drop(&store->uids[i]);
+        }
+}
+
+/* Gives 'each' the uid of every record of the session from 'lsn' back to, not including, 'until'. */
+static int walk(varve *store, uint64_t lsn, uint64_t until, bool (*each)(void *context, vf_key uid), void *context) {
+    while (lsn != 0 && lsn != until) {
+        vf_frame frame;
+        const uint8_t *bytes;
+        if (ve_log_record(store, lsn, &frame, &bytes) < 0)
+            return VARVE_OK; /* damage: what lies before it cannot be reached; a duplicate is better than a loss */
+        if (frame.kind == VF_KIND_EVENT && vf_get32(frame.length) >= VF_FRAME_SIZE + VF_FIXED_SIZE) {
+            vf_fixed fixed;
+            memcpy(&fixed, bytes + VF_FRAME_SIZE, sizeof fixed);
+            if ((vf_get64(fixed.present) & VF_HAS_UID) != 0 && !each(context, fixed.uid))
+                return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+        }
+        lsn = vf_get64(frame.prev);
+    }
+    return VARVE_OK;
+}
+
+static bool collect(void *context, vf_key uid) {
+    return put(context, uid);
+}
+
+/* For sessions too large to keep: the batch's own uids, of which those that are met are marked. */
+typedef struct {
+    ve_uids *wanted, *met;
+} meeting;
+
+static bool meet(void *context, vf_key uid) {
+    meeting *m = context;
+    return !has(m->wanted, uid) || put(m->met, uid);
+}
+
+static int check_large(varve *store, varve_batch *batch, uint32_t session, uint64_t last_lsn, ve_uids *ret_met) {
+    ve_uids wanted = {0};
+    int result = VARVE_OK;
+    for (size_t i = 0; i < batch->count && result == VARVE_OK; i++)
+        if (batch->records[i].session == session && batch->records[i].has_uid && !put(&wanted, batch->records[i].uid))
+            result = ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    meeting m = {&wanted, ret_met};
+    if (result == VARVE_OK)
+        result = walk(store, last_lsn, 0, meet, &m);
+    drop(&wanted);
+    return result;
+}
+
+static int check_session(varve *store, varve_batch *batch, uint32_t number) {
+    const ve_batch_session *session = &batch->sessions[number];
+    ve_uids *set = set_of(store, session->key);
+    ve_uids met = {0};
+    vf_hot hot;
+    uint32_t row = session->known ? ve_find(&store->index, VF_TABLE_SESSIONS, session->key) : UINT32_MAX;
+    bool large = row != UINT32_MAX && ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) == VARVE_OK &&
+                 vf_get64(hot.events) > KEEP_MAX;
+    int result = large ? check_large(store, batch, number, session->last_lsn, &met)
+                       : walk(store, session->last_lsn, set->upto, collect, set);
+    if (result == VARVE_OK && !large) {
+        set->upto = session->last_lsn;
+        make_room(store, set);
+    }
+    for (size_t i = 0; i < batch->count && result == VARVE_OK; i++) {
+        const ve_batch_record *record = &batch->records[i];
+        if (record->session != number || !record->has_uid)
+            continue;
+        if (!record->trusted && (has(large ? &met : set, record->uid)))
+            batch->duplicate[i] = 1;
+        else if (!put(large ? &met : set, record->uid)) /* the same uid later in the batch */
+            result = ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    }
+    drop(&met);
+    return result;
+}
+
+int ve_uid_check(varve *store, varve_batch *batch) {
+    for (size_t i = 0; i < batch->session_count; i++)
+        batch->sessions[i].checked = false;
+    for (size_t i = 0; i < batch->count; i++) {
+        const ve_batch_record *record = &batch->records[i];
+        if (!record->has_uid || record->trusted || batch->sessions[record->session].checked)
+            continue;
+        batch->sessions[record->session].checked = true;
+        int result = check_session(store, batch, record->session);
+        if (result < 0)
+            return result;
+    }
+    return VARVE_OK;
+}

@@ -1,0 +1,391 @@
+/*
+ * Varve: a log-structured store for the sessions of AI agents. Public interface.
+ *
+ *     varve *store;
+ *     if (varve_open("/tmp/store", NULL, &store) < 0) ...
+ *     varve_batch *batch;
+ *     varve_batch_new(&batch);
+ *     varve_event event;
+ *     varve_event_init(&event);
+ *     event.session_id = varve_cstr("session-1");
+ *     event.type = varve_cstr("UserPromptSubmit");
+ *     event.str[VARVE_STR_TEXT] = varve_cstr("hello");
+ *     varve_batch_add(batch, &event);
+ *     varve_append(store, batch, VARVE_GROUP, NULL);
+ *     varve_batch_free(&batch);
+ *     varve_close(&store);
+ *
+ * Conventions
+ *  1. Functions that can fail return int: 0 or a positive count, or a negative VARVE_E_* (varve_strerror;
+ *     varve_last_error says what and where). Outputs are named ret_ and are untouched on failure.
+ *  2. Handles are opaque. What makes one takes a pointer to it; what ends one nulls it, and takes NULL.
+ *  3. Structs that may grow begin with their size: fill them with their _init function.
+ *  4. Text is UTF-8 with a length, not terminated; ptr NULL = absent, which is not the same as empty.
+ *  5. Times are int64 nanoseconds since 1970 UTC, money int64 nano-dollars, tokens int64, sizes bytes.
+ *     Token classes are disjoint, except that reasoning is part of output.
+ *
+ * Caveats
+ *  - One thread at a time per handle and its cursors; any number of handles, processes and readers per store.
+ *  - After fork() the child must not use a handle that it inherited: calls answer VARVE_E_FORKED. Closing is fine.
+ *  - The store must lie on a file system with working flock() and shared memory maps to be written (not NFS).
+ *  - Pointers in what a cursor or scan gives out hold until its next call.
+ *  - The library starts no thread, installs no signal handler, prints nothing, and never repairs while reading.
+ */
+#ifndef VARVE_H
+#define VARVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define VARVE_API __attribute__((visibility("default")))
+#else
+#define VARVE_API
+#endif
+
+/* ---- Errors ---- */
+
+enum {
+    VARVE_OK = 0,
+    /* the caller's: nothing was changed */
+    VARVE_E_ARGUMENT = -1,   /* an argument is impossible */
+    VARVE_E_TOO_BIG = -2,    /* payload over 256 MiB, batch over 1 GiB, name too long */
+    VARVE_E_READ_ONLY = -3,  /* the handle or the store may only be read */
+    VARVE_E_NOT_FOUND = -4,  /* no such store, session, or cursor */
+    VARVE_E_EXISTS = -5,
+    VARVE_E_FORKED = -6,     /* the handle belongs to the parent process */
+    VARVE_E_CONFLICT = -7,   /* another session has this identity's hash */
+    VARVE_E_BUSY = -8,       /* the lock was not to be had in time */
+    /* the system's: errno is in varve_last_error */
+    VARVE_E_IO = -20,
+    VARVE_E_NO_SPACE = -21,
+    VARVE_E_NO_MEMORY = -22,
+    VARVE_E_DENIED = -23,
+    VARVE_E_UNSUITABLE = -24, /* the file system or directory cannot carry a store safely */
+    VARVE_E_SYNC_FAILED = -25, /* the disk did not confirm: published, not durable */
+    /* the store's */
+    VARVE_E_NOT_A_STORE = -40,
+    VARVE_E_VERSION = -41,   /* made by a version, or with a feature, that this one must not read or write */
+    VARVE_E_CORRUPT = -42,   /* damage to the log */
+    VARVE_E_INDEX = -43,     /* damage to the index: varve_reindex makes it anew */
+};
+VARVE_API const char *varve_strerror(int error);
+VARVE_API const char *varve_version(void);
+
+/* ---- Text and events ---- */
+
+typedef struct varve_str {
+    const char *ptr;
+    size_t size;
+} varve_str;
+VARVE_API varve_str varve_cstr(const char *text); /* NULL gives the absent text */
+
+/* Indexes of varve_event.str and varve_session.str (SPEC.md "Strings"). */
+enum {
+    VARVE_STR_FRAMEWORK = 2, VARVE_STR_TOOL_USE_ID = 3, VARVE_STR_SPAWNED_AGENT = 4, VARVE_STR_TOOL_NAME = 5,
+    VARVE_STR_SUBAGENT_TYPE = 6, VARVE_STR_PERMISSION_MODE = 7, VARVE_STR_TRANSCRIPT_PATH = 8, VARVE_STR_CWD = 9,
+    VARVE_STR_GIT_BRANCH = 10, VARVE_STR_MODEL = 11,
+    VARVE_STR_TEXT = 12,     /* what a user said; cut to 16 KiB at a character's end when stored */
+    VARVE_STR_METADATA = 13, /* JSON */
+    VARVE_STR_FINISH_REASON = 14, VARVE_STR_NATIVE_ID = 15, VARVE_STR_NATIVE_PARENT = 16, VARVE_STR_REQUEST_ID = 17,
+    VARVE_STR_MESSAGE_ID = 18, VARVE_STR_AGENT_ID = 19, VARVE_STR_VERSION = 20, VARVE_STR_TITLE = 21,
+    VARVE_STR_ERROR = 22, VARVE_STR_GIT_DIR = 23, VARVE_STR_GIT_WORKTREE = 24, VARVE_STR_GITHUB_REPO = 25,
+    VARVE_STR_PARENT_ID = 28, VARVE_STR_PARENT_MACHINE = 29, VARVE_STR_PARENT_TOOL_CALL = 30, VARVE_STR_GOAL = 31,
+    VARVE_STR_CALLBACKS = 32, /* JSON array */
+    VARVE_STR_LABELS = 33,    /* JSON object of strings; null as a value removes the key */
+    VARVE_STR_STATUS = 34, VARVE_STR_SESSION_TYPE = 35, VARVE_STR_MODE = 36, VARVE_STR_CHANNEL = 37,
+    VARVE_STR_BOOT_ID = 38, VARVE_STR_PID_NAMESPACE = 39, VARVE_STR_PROJECT = 40, VARVE_STR_SUBTYPE = 42,
+    VARVE_STRS = 43,
+};
+
+/* Token classes: indexes of tokens[]. */
+enum { VARVE_TOK_INPUT, VARVE_TOK_OUTPUT, VARVE_TOK_CACHE_READ, VARVE_TOK_CACHE_WRITE_5M, VARVE_TOK_CACHE_WRITE_1H,
+       VARVE_TOK_REASONING, VARVE_TOKENS };
+
+/* Bits of varve_event.present: which numbers an event carries. */
+enum {
+    VARVE_HAS_TOKENS = 1 << 0, /* bits 0..5, one a token class */
+    VARVE_HAS_COST = 1 << 6, VARVE_HAS_DURATION = 1 << 7, VARVE_HAS_PROCESS_START = 1 << 8, VARVE_HAS_UID = 1 << 9,
+    VARVE_HAS_CHARGE = 1 << 10, VARVE_HAS_POSITION = 1 << 11, VARVE_HAS_PID = 1 << 12, VARVE_HAS_TURN = 1 << 13,
+    VARVE_HAS_TOOL_CALLS = 1 << 14, VARVE_HAS_GITHUB_ISSUE = 1 << 15, VARVE_HAS_GITHUB_PR = 1 << 16,
+    VARVE_HAS_GIT_ADDITIONS = 1 << 17, VARVE_HAS_GIT_DELETIONS = 1 << 18, VARVE_HAS_PAYLOAD = 1 << 19,
+    VARVE_HAS_SIDECHAIN = 1 << 20, /* whether it is one was said: see VARVE_EV_SIDECHAIN */
+    VARVE_HAS_TIME = 1 << 24,  /* 'time' is the event's own. Without it 'time' only gives its place in order */
+};
+
+enum { /* varve_event.flags */
+    VARVE_EV_SIDECHAIN = 1 << 0, VARVE_EV_RECOVERED = 1 << 1, VARVE_EV_OUTPUT_LOWER_BOUND = 1 << 2,
+    VARVE_EV_USER_MESSAGE = 1 << 3, VARVE_EV_ASSISTANT_MESSAGE = 1 << 4, VARVE_EV_API_ERROR = 1 << 5,
+    VARVE_EV_COMPACTION = 1 << 6, VARVE_EV_TURN = 1 << 7, VARVE_EV_UNPRICED = 1 << 8,
+    VARVE_EV_EOL_SET = 1 << 9, /* attributes only: the transcript's last line ends as 'eol' says */
+    VARVE_EV_HIDDEN = 1 << 11, /* attributes only: lists leave the session out */
+};
+
+enum { VARVE_SOURCE_API, VARVE_SOURCE_HOOK, VARVE_SOURCE_OTEL, VARVE_SOURCE_TRANSCRIPT, VARVE_SOURCES };
+enum { VARVE_ROLE_NONE, VARVE_ROLE_USER, VARVE_ROLE_ASSISTANT, VARVE_ROLE_SYSTEM, VARVE_ROLE_TOOL };
+enum { VARVE_CHARGE_MESSAGE, VARVE_CHARGE_AGENT_PROGRESS, VARVE_CHARGE_RECOVERED, VARVE_CHARGES };
+enum { VARVE_EOL_LF, VARVE_EOL_CRLF, VARVE_EOL_NONE, VARVE_EOL_JOINED }; /* how a line ended in its source */
+/* 255 = another one, named by the string of the same name. */
+enum { VARVE_STATUS_NONE, VARVE_STATUS_IDLE, VARVE_STATUS_BUSY, VARVE_STATUS_WAIT, VARVE_STATUS_DONE,
+       VARVE_STATUS_ACTIVE, VARVE_STATUS_COMPLETED, VARVE_STATUS_FAILED, VARVE_STATUS_CANCELLED, VARVE_STATUS_UNKNOWN };
+enum { VARVE_SESSION_UNSAID, VARVE_SESSION_MAIN, VARVE_SESSION_FORKED, VARVE_SESSION_SUBAGENT };
+enum { VARVE_MODE_NONE, VARVE_MODE_INTERACTIVE, VARVE_MODE_AUTONOMOUS, VARVE_MODE_ACP };
+enum { VARVE_CHANNEL_NONE, VARVE_CHANNEL_CLI, VARVE_CHANNEL_TUI, VARVE_CHANNEL_TELEGRAM, VARVE_CHANNEL_DISCORD,
+       VARVE_CHANNEL_SLACK, VARVE_CHANNEL_ACP };
+enum { VARVE_ENUM_NAMED = 255 };
+
+enum { VARVE_RECORD_EVENT = 1, VARVE_RECORD_SESSION = 2 };
+
+typedef struct varve_key {
+    uint8_t b[16];
+} varve_key;
+
+/*
+ * An event, as it is appended and as it is read. Zero is a fit value for whatever is not set
+ * (varve_event_init). The caller's bytes are copied by varve_batch_add.
+ */
+typedef struct varve_event {
+    size_t size;
+    varve_str session_id;        /* required; at most 1,024 bytes */
+    varve_str machine_id;        /* absent = the store's own; at most 128 bytes */
+    varve_str type;              /* required to append an event: "PreToolUse", "assistant", ...: an open set */
+    varve_str str[VARVE_STRS];   /* by VARVE_STR_* */
+    const void *payload;         /* the source's own bytes; VARVE_HAS_PAYLOAD */
+    size_t payload_size;         /* at most 256 MiB */
+    uint32_t present;            /* VARVE_HAS_* */
+    uint32_t flags;              /* VARVE_EV_* */
+    int64_t time;                /* ns. Neither time nor VARVE_HAS_TIME: appended events are stamped with now */
+    int64_t tokens[VARVE_TOKENS];
+    int64_t cost;                /* nano-dollars */
+    int64_t duration;            /* ms */
+    int64_t process_start;       /* s since 1970 */
+    varve_key uid;               /* the same event met again: varve_line_uid, varve_name_uid. A uid that the session
+                                    already has adds nothing */
+    varve_key charge;            /* the message that is paid for: varve_charge_key. The same charge counts once */
+    uint64_t charge_part;        /* the request of that message, 0 = unknown: varve_charge_part */
+    uint64_t position;           /* byte offset in the source */
+    int32_t pid;
+    int32_t turn;
+    int32_t tool_calls;          /* how many tool calls this event makes */
+    int32_t github_issue, github_pr, git_additions, git_deletions;
+    uint32_t price_table;        /* number of the table that made 'cost', 0 = the source's own figure */
+    uint8_t source;              /* VARVE_SOURCE_* */
+    uint8_t role;                /* VARVE_ROLE_* */
+    uint8_t charge_kind;         /* VARVE_CHARGE_* */
+    uint8_t eol;                 /* VARVE_EOL_* */
+    uint8_t status, session_type, mode, channel; /* VARVE_STATUS_* ...: set by varve_batch_set */
+    /* filled in when read */
+    uint8_t record;              /* VARVE_RECORD_* */
+    uint64_t lsn;                /* place in the store: rises with arrival */
+    uint64_t seq;                /* place in its session, from 0 (the record with its identity) without a gap */
+} varve_event;
+VARVE_API void varve_event_init(varve_event *event);
+
+/* Key of the line with these bytes that is the nth (from 0) of its kind in its file; and of any name (a tool use
+ * id with its event type, a position in a log). Both only mean something within the session. */
+VARVE_API varve_key varve_line_uid(varve_str machine_id, varve_str session_id, const void *line, size_t size, uint64_t nth);
+VARVE_API varve_key varve_name_uid(varve_str machine_id, varve_str session_id, varve_str name);
+VARVE_API varve_key varve_charge_key(varve_str message_id);
+VARVE_API uint64_t varve_charge_part(varve_str request_id); /* 0 for an absent or empty one */
+
+/* ---- Opening ---- */
+
+typedef struct varve varve;
+
+enum {
+    VARVE_OPEN_READ_ONLY = 1 << 0, /* needs read permission only; takes no lock; writes nothing into the store */
+    VARVE_OPEN_NO_CREATE = 1 << 1, /* VARVE_E_NOT_FOUND if there is no store */
+    VARVE_OPEN_NO_INDEX = 1 << 2,  /* read-only: do not believe the store's index, make a private one from the log */
+};
+
+typedef struct varve_options {
+    size_t size;
+    uint32_t flags;         /* VARVE_OPEN_* */
+    uint32_t segment_size;  /* bytes of a raw segment, for a new store; 0 = 64 MiB */
+    varve_str machine_id;   /* of a new store; absent = random */
+    int lock_timeout_ms;    /* longest wait for a lock: VARVE_E_BUSY; 0 = 10 s, -1 = for ever */
+    const char *temp_dir;   /* for private indexes; NULL = $TMPDIR or /tmp */
+    void (*log)(void *context, const char *line); /* what a person may want to know (recovery, damage); NULL = nobody */
+    void *log_context;
+    char *error;            /* room for one line that says why varve_open failed; NULL = not wanted */
+    size_t error_size;
+} varve_options;
+VARVE_API void varve_options_init(varve_options *options);
+
+/* Opens the store in directory 'path', making it if need be. Options may be NULL. The first writer after a crash of
+ * the machine reads the log once to find its end and to make the index. */
+VARVE_API int varve_open(const char *path, const varve_options *options, varve **ret_store);
+VARVE_API void varve_close(varve **store);
+/* The last failure on this handle in one line: what, where (file, offset), what to do. Holds until the next call. */
+VARVE_API const char *varve_last_error(const varve *store);
+VARVE_API varve_str varve_machine_id(const varve *store);
+
+/* ---- Appending ---- */
+
+typedef struct varve_batch varve_batch;
+
+typedef enum varve_durability {
+    VARVE_NONE = 0,  /* survives the death of the process, not of the machine */
+    VARVE_GROUP = 1, /* returns when on disk; concurrent callers share one sync */
+} varve_durability;
+
+VARVE_API int varve_batch_new(varve_batch **ret_batch);
+VARVE_API void varve_batch_free(varve_batch **batch);
+VARVE_API void varve_batch_clear(varve_batch *batch); /* empty, memory kept */
+/* Adds a copy. Returns the index of the record in the batch. */
+VARVE_API int varve_batch_add(varve_batch *batch, const varve_event *event);
+/* Sets attributes of a session (strings, status, session_type, mode, channel, github_*, git_*, parent): what is present
+ * in 'event' is set, all else stays. Makes the session if there is none. Not an event: counts nothing. */
+VARVE_API int varve_batch_set(varve_batch *batch, const varve_event *event);
+/* Says how far input 'name' has been taken; replaces what was said before. At most 4,096 bytes each. */
+VARVE_API int varve_batch_cursor(varve_batch *batch, varve_str name, const void *state, size_t state_size);
+VARVE_API size_t varve_batch_count(const varve_batch *batch);
+VARVE_API size_t varve_batch_bytes(const varve_batch *batch);
+/* The uids of the events from here on are new for sure (an input that continues a verified prefix): not looked up. */
+VARVE_API void varve_batch_trust_uids(varve_batch *batch, int trust);
+
+typedef struct varve_appended {
+    size_t size;
+    size_t stored;       /* events that were added */
+    size_t duplicates;   /* events whose uid the session had */
+    uint64_t first_lsn, end_lsn; /* what was written lies in [first, end) */
+    const uint8_t *is_duplicate; /* one byte a record of the batch; holds until the batch changes */
+} varve_appended;
+
+/* Appends a batch: all or none of it, also after a crash. Assigns seq and lsn. The batch can be used again after
+ * varve_batch_clear. ret may be NULL (else set ret->size). VARVE_E_SYNC_FAILED: it is in the store and seen by
+ * readers, but the disk has not confirmed it. */
+VARVE_API int varve_append(varve *store, varve_batch *batch, varve_durability durability, varve_appended *ret);
+/* Everything that was published when the call began is on disk when it returns. */
+VARVE_API int varve_sync(varve *store);
+
+/* State of an input: returns its size and copies at most 'room' bytes. VARVE_E_NOT_FOUND if nothing was said. */
+VARVE_API int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t room);
+
+/* ---- Sessions ---- */
+
+enum { /* varve_session.flags */
+    VARVE_SS_STUB = 1 << 0,       /* known by name only: a child named it */
+    VARVE_SS_ENDED = 1 << 1, VARVE_SS_HAS_ENDED = 1 << 2, /* ended now; has ever ended */
+    VARVE_SS_HAS_TIME = 1 << 3,   /* some event had a time */
+    VARVE_SS_HAS_COST = 1 << 4, VARVE_SS_HAS_CONTEXT = 1 << 5,
+    VARVE_SS_TRANSCRIPT = 1 << 6, /* a transcript was taken */
+    VARVE_SS_OUTPUT_LOWER_BOUND = 1 << 7, VARVE_SS_UNPRICED = 1 << 8, VARVE_SS_HIDDEN = 1 << 9, VARVE_SS_DELETED = 1 << 10,
+    VARVE_SS_HAS_STATUS_TIME = 1 << 11, VARVE_SS_HAS_PID = 1 << 12, VARVE_SS_HAS_PROCESS_START = 1 << 13,
+    VARVE_SS_LABELS = 1 << 14, VARVE_SS_EOL_SET = 1 << 15, VARVE_SS_CYCLE = 1 << 16,
+};
+
+typedef struct varve_counters {
+    int64_t tokens[VARVE_TOKENS];
+    int64_t cost;      /* nano-dollars */
+    uint32_t user_messages, assistant_messages, tool_calls, api_requests, api_errors, compactions, turns;
+    uint32_t costed;   /* charges with a cost: 0 = cost is absent */
+    uint64_t events;
+} varve_counters;
+
+typedef struct varve_session {
+    size_t size;
+    varve_key key;
+    uint64_t row;                /* number of the session in the store, from 0, in order of arrival */
+    varve_str session_id, machine_id;
+    varve_str str[VARVE_STRS];   /* by VARVE_STR_*: MODEL, CWD, TITLE, PARENT_ID, ...; only if asked for: varve_scan_strings */
+    varve_str first_text, last_text; /* first and last message of the user; likewise */
+    uint32_t flags;              /* VARVE_SS_* */
+    uint32_t sources;            /* bit 1 << VARVE_SOURCE_* for each source seen */
+    uint8_t status, session_type, mode, channel, best_source, eol;
+    int64_t first_started, last_started, first_ended, last_ended, last_activity, status_time; /* ns */
+    int64_t tokens[VARVE_TOKENS]; /* of the best source, and of the API */
+    int64_t cost, cost_children; /* nano-dollars: own, and of all descendants */
+    int64_t context;             /* tokens */
+    int64_t process_start;       /* s */
+    int32_t pid;
+    int32_t github_issue, github_pr, git_additions, git_deletions;
+    uint32_t present;            /* VARVE_HAS_GITHUB_ISSUE ... VARVE_HAS_GIT_DELETIONS: which of these hold */
+    uint32_t user_messages, assistant_messages, tool_calls, api_requests, api_errors, compactions, turns, revivals, children;
+    uint64_t events, payload_bytes;
+    uint64_t last_seq, last_lsn;
+    uint64_t parent_row;         /* UINT64_MAX = no parent */
+    varve_counters by_source[VARVE_SOURCES];
+} varve_session;
+
+typedef struct varve_scan varve_scan;
+/* Reads session records: one by identity, or all in order of arrival. What a scan gives out is one consistent record
+ * each; its texts hold until the scan's next call. */
+VARVE_API int varve_scan_open(varve *store, varve_scan **ret_scan);
+VARVE_API void varve_scan_close(varve_scan **scan);
+VARVE_API void varve_scan_strings(varve_scan *scan, int want); /* 0: numbers and identity only (quicker); 1: all, as at first */
+VARVE_API int varve_scan_next(varve_scan *scan, varve_session *ret_session);   /* 1 = one, 0 = no more */
+VARVE_API int varve_scan_rewind(varve_scan *scan);
+VARVE_API int varve_scan_get(varve_scan *scan, varve_str machine_id, varve_str session_id, varve_session *ret_session);
+VARVE_API int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_session);
+/* Without texts and identity: the quickest look-up. */
+VARVE_API int varve_session_find(varve *store, varve_str machine_id, varve_str session_id, varve_session *ret_session);
+
+/* ---- Events ---- */
+
+typedef struct varve_cursor varve_cursor;
+enum {
+    VARVE_CURSOR_BACKWARD = 1 << 0,
+    VARVE_CURSOR_SETTINGS = 1 << 1, /* the records that set attributes as well (VARVE_RECORD_SESSION) */
+};
+/* Events of one session by seq, from 'from_seq' on (backward: down from it; UINT64_MAX = from the last). A cursor sees
+ * the store as it was when it was opened. */
+VARVE_API int varve_cursor_session(varve *store, varve_str machine_id, varve_str session_id, uint64_t from_seq, uint32_t flags,
+                                   varve_cursor **ret_cursor);
+/* All events by lsn, from 'from_lsn' (0 = the first). */
+VARVE_API int varve_cursor_store(varve *store, uint64_t from_lsn, uint32_t flags, varve_cursor **ret_cursor);
+VARVE_API int varve_cursor_next(varve_cursor *cursor, varve_event *ret_event); /* 1 = one, 0 = no more */
+VARVE_API void varve_cursor_close(varve_cursor **cursor);
+
+/* ---- Usage ---- */
+
+typedef struct varve_usage {
+    size_t size;
+    uint64_t session_row;      /* who shows it */
+    uint8_t kind;              /* VARVE_CHARGE_* */
+    uint8_t source;            /* VARVE_SOURCE_* */
+    uint8_t has_time, has_cost, lower_bound;
+    int64_t time;              /* ns */
+    varve_str model;           /* holds until the next call */
+    uint32_t price_table;
+    int64_t tokens[VARVE_TOKENS];
+    int64_t cost;              /* nano-dollars */
+} varve_usage;
+/* Calls 'each' for what every charge counts: once, at its owner, and only from the owner's best source and the API.
+ * A non-zero answer stops and is returned. */
+VARVE_API int varve_usage_each(varve *store, int (*each)(void *context, const varve_usage *usage), void *context);
+
+/* ---- Care ---- */
+
+typedef struct varve_stats {
+    size_t size;
+    uint64_t sessions, stubs, events, charges, cursors;
+    uint64_t tail_lsn, synced_lsn;
+    uint32_t segments;
+    uint64_t log_bytes, index_bytes, payload_bytes;
+    uint32_t quarantined;      /* files in quarantine/ */
+} varve_stats;
+VARVE_API int varve_stat(varve *store, varve_stats *ret_stats);
+
+typedef struct varve_finding {
+    size_t size;
+    int error;                 /* VARVE_E_CORRUPT, VARVE_E_INDEX; 0 = worth knowing, no fault */
+    const char *file;          /* below the store's directory */
+    uint64_t offset;
+    const char *what;          /* one line */
+} varve_finding;
+enum { VARVE_VERIFY_DEEP = 1 << 0 }; /* fold all events again: the index must come out the same */
+/* Reads everything and tells each finding. Returns the number of faults. Repairs nothing. */
+VARVE_API int varve_verify(varve *store, uint32_t flags, void (*tell)(void *context, const varve_finding *finding), void *context);
+/* Throws the index away and makes it anew from the log. */
+VARVE_API int varve_reindex(varve *store);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,323 @@
+/*
+ * Verification: reads everything, tells each finding, repairs nothing. SPEC.md gives the checks.
+ */
+#include "engine/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+
+typedef struct {
+    varve *store;
+    void (*tell)(void *context, const varve_finding *finding);
+    void *context;
+    int faults;
+    uint64_t tail;
+} verification;
+
+static void tell(verification *v, int error, const char *file, uint64_t offset, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+static void tell(verification *v, int error, const char *file, uint64_t offset, const char *format, ...) {
+    char what[300];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    v->faults += error != 0;
+    varve_finding finding = {.size = sizeof finding, .error = error, .file = file, .offset = offset, .what = what};
+    if (v->tell != NULL)
+        v->tell(v->context, &finding);
+}
+
+/* ---- The log ---- */
+
+static void check_session_chain(verification *v, const char *file, uint64_t lsn, const vf_frame *frame) {
+    uint64_t prev = vf_get64(frame->prev), seq = vf_get64(frame->seq);
+    if (vf_key_is_zero(frame->session)) {
+        if (prev != 0 || seq != 0)
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a record without session has a place in one");
+        return;
+    }
+    if (prev == 0) {
+        if (seq != 0 || frame->kind != VF_KIND_SESSION)
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a session begins with seq %llu, or without its identity",
+                 (unsigned long long)seq);
+        return;
+    }
+    vf_frame before;
+    if (prev >= lsn || ve_log_frame(v->store, prev, &before) < 0)
+        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "the session's record before this one (seq %llu) cannot be read",
+             (unsigned long long)seq - 1);
+    else if (!vf_key_equal(before.session, frame->session) || vf_get64(before.seq) + 1 != seq)
+        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "seq %llu does not follow the session's record before",
+             (unsigned long long)seq);
+}
+
+static void check_record(verification *v, const char *file, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes) {
+    size_t size = vf_get32(frame->length) - VF_FRAME_SIZE;
+    vf_result result = VF_OK;
+    vf_body body;
+    vf_key key;
+    vf_text name, state;
+    if (frame->kind == VF_KIND_EVENT || frame->kind == VF_KIND_SESSION)
+        result = vf_body_decode(bytes + VF_FRAME_SIZE, size, &body);
+    else if (frame->kind == VF_KIND_CURSOR)
+        result = vf_cursor_decode(bytes + VF_FRAME_SIZE, size, &key, &name, &state);
+    if (result != VF_OK)
+        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a record's body: %s", vf_result_text(result));
+    check_session_chain(v, file, lsn, frame);
+}
+
+/* Reads a segment record by record; returns the chain value at its end. */
+static uint32_t check_segment(verification *v, uint32_t number, const char *file) {
+    ve_segment *segment = ve_log_segment(v->store, number);
+    if (segment == NULL) {
+        tell(v, VARVE_E_CORRUPT, file, 0, "%s", v->store->error);
+        return 0;
+    }
+    uint64_t end = ve_log_end(v->store, number), lsn = vf_lsn(number, VF_SEGMENT_HEADER), at;
+    uint32_t chain = segment->first_chain;
+    bool batch_open = false;
+    vf_frame frame;
+    const uint8_t *bytes;
+    uint64_t damage;
+    if (segment->hole_from != 0)
+        tell(v, VARVE_E_CORRUPT, file, 80, "recovery found acknowledged data damaged from segment %u offset %u to segment %u offset %u",
+             vf_lsn_segment(segment->hole_from), vf_lsn_offset(segment->hole_from), vf_lsn_segment(segment->hole_to),
+             vf_lsn_offset(segment->hole_to));
+    for (;;) {
+        int found = ve_log_next(v->store, lsn, end, &at, &frame, &bytes, &damage);
+        if (damage != 0)
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(damage), "no whole record stands here; %llu bytes are not served",
+                 (unsigned long long)((found == 1 ? at : end) - damage));
+        if (found != 1)
+            break;
+        if (damage == 0 && vf_get32(frame.chain) != chain)
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(at), "a record does not follow the one before it");
+        check_record(v, file, at, &frame, bytes);
+        chain = (uint32_t)vf_get64(frame.header_sum);
+        batch_open = (frame.flags & VF_FRAME_BATCH_END) == 0;
+        lsn = at + vf_get32(frame.length);
+    }
+    if (batch_open && segment->hole_from == 0)
+        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(end), "the segment's last batch is not complete");
+    return chain;
+}
+
+static void check_log(verification *v) {
+    uint32_t last = vf_lsn_segment(v->tail), chain = 0;
+    char file[32];
+    for (uint32_t number = 1; number <= last; number++) {
+        snprintf(file, sizeof file, "seg/%08u.log", number);
+        ve_segment *segment = ve_log_segment(v->store, number);
+        if (segment != NULL && number > 1 && segment->hole_from == 0 && segment->prev_chain != chain)
+            tell(v, VARVE_E_CORRUPT, file, 52, "the segment does not follow the end of the one before it");
+        chain = check_segment(v, number, file);
+    }
+    if (v->store->control != NULL && ve_word(&v->store->control->tail) == v->tail &&
+        (uint32_t)ve_word(&v->store->control->chain) != chain)
+        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, chain), "the chain value at the tail is wrong: remove CONTROL and open the store for writing");
+}
+
+static void check_control(verification *v) {
+    const vf_control *control = v->store->control;
+    if (control == NULL) {
+        tell(v, 0, "CONTROL", 0, "there is none to be believed here: the log was read to its end instead");
+        return;
+    }
+    if (ve_word(&control->synced) > ve_word(&control->tail))
+        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, synced), "more is said to be on disk than was written");
+    if (ve_word(&control->last_sync_record) > ve_word(&control->synced))
+        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, last_sync_record), "more was witnessed than was synced");
+    if (ve_word(&control->rotating) > (uint64_t)vf_lsn_segment(v->tail) + 1)
+        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, rotating), "a segment far ahead is said to be begun");
+    if (ve_word(&control->sync_failed) != 0)
+        tell(v, VARVE_E_SYNC_FAILED, "CONTROL", offsetof(vf_control, sync_failed), "a sync of segment %llu failed",
+             (unsigned long long)ve_word(&control->sync_failed));
+}
+
+/* ---- The index ---- */
+
+static void index_fault(verification *v, vf_table table, uint64_t row, const char *what) {
+    char file[64];
+    snprintf(file, sizeof file, "idx/%llu/%s", (unsigned long long)v->store->index.generation, vf_table_name(table));
+    tell(v, VARVE_E_INDEX, file, row, "row %llu: %s", (unsigned long long)row, what);
+}
+
+static void check_rows(verification *v, vf_table table) {
+    ve_index *index = &v->store->index;
+    uint64_t rows = ve_rows(index, table);
+    uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
+    for (uint64_t row = 0; row < rows && v->faults < 1000; row++) {
+        if (ve_read_row(index, table, (uint32_t)row, true, image) < 0) {
+            index_fault(v, table, row, "cannot be read, or its sum does not hold");
+            continue;
+        }
+        const vf_usage *usage = (const vf_usage *)(const void *)image;
+        if (table == VF_TABLE_USAGE && (usage->flags & (VF_UR_SINGLE | VF_UR_LINKED)) != 0)
+            continue;
+        if (ve_find(index, table, ve_row_key(table, image)) != row)
+            index_fault(v, table, row, "is not found by its key");
+    }
+}
+
+static void check_words(verification *v, vf_table table) {
+    ve_index *index = &v->store->index;
+    uint64_t buckets = ve_word(&index->table[table].head->buckets), overflow = ve_word(&index->table[table].head->overflow);
+    uint64_t rows = ve_rows(index, table);
+    for (uint64_t b = 0; b < buckets + overflow && v->faults < 1000; b++) {
+        bool spill = b >= buckets;
+        const vf_bucket *bucket = (const vf_bucket *)(const void *)ve_item(index, table, spill ? VF_PART_OVERFLOW : VF_PART_WORDS,
+                                                                           spill ? b - buckets : b, false);
+        if (bucket == NULL) {
+            index_fault(v, table, b, "a bucket of this number is missing");
+            return;
+        }
+        if (ve_word(&bucket->overflow) > overflow)
+            index_fault(v, table, b, "a bucket of this number goes on where nothing is");
+        for (int i = 0; i < VF_BUCKET_WORDS; i++) {
+            uint64_t word = ve_word(&bucket->word[i]);
+            if (word != 0 && ((uint32_t)word == 0 || (uint32_t)word > rows))
+                index_fault(v, table, b, "a bucket of this number names a row that is not there");
+        }
+    }
+}
+
+static void compare_rows(verification *v, ve_index *again, vf_table table) {
+    ve_index *index = &v->store->index;
+    uint64_t rows = ve_rows(index, table), expected = ve_rows(again, table);
+    uint8_t a[VF_HOT_SIZE + VF_COLD_SIZE], b[VF_HOT_SIZE + VF_COLD_SIZE];
+    if (rows != expected)
+        index_fault(v, table, rows, "the table ends here; folding the log gives another number of rows");
+    for (uint64_t row = 0; row < rows && row < expected && v->faults < 1000; row++) {
+        if (ve_read_row(index, table, (uint32_t)row, true, a) < 0 || ve_read_row(again, table, (uint32_t)row, true, b) < 0)
+            continue; /* told already */
+        uint32_t size = vf_row_size(table), at = 8;
+        while (at < size && a[at] == b[at])
+            at++;
+        if (at < size) {
+            char what[100];
+            snprintf(what, sizeof what, "byte %u is not what folding the log gives", at);
+            index_fault(v, table, row, what);
+        }
+    }
+}
+
+/* Keeps writers out while the index is compared with the log: a shared lock, where the file system has locks. */
+static int hold_writers(varve *store) {
+    int fd = store->os->openat(store->dir, "LOCK.append", O_RDONLY | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return -1;
+    for (int i = 0; i < 10000; i++) {
+        if (store->os->flock(fd, LOCK_SH | LOCK_NB) == 0)
+            return fd;
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            break;
+        store->os->sleep(1000000);
+    }
+    store->os->close(fd);
+    return -1;
+}
+
+static int check_index(verification *v, bool deep) {
+    varve *store = v->store;
+    ve_index again = {.dir = -1};
+    int result = deep ? ve_private_index(store, &again, v->tail) : VARVE_OK;
+    int lock = store->control != NULL && !store->locked ? hold_writers(store) : -1;
+    if (result == VARVE_OK)
+        result = ve_follow_index(store);
+    uint64_t tail = ve_tail(store);
+    if (result == VARVE_OK && deep && tail > v->tail)
+        result = ve_fold_range(store, &again, v->tail, tail, NULL);
+    bool behind = store->control != NULL && ve_word(&store->control->applied) < tail;
+    if (behind)
+        tell(v, 0, "CONTROL", offsetof(vf_control, applied), "a writer died before the index followed; the next one makes it follow");
+    for (uint32_t t = 0; t < VF_TABLES && result == VARVE_OK && !behind; t++) {
+        check_rows(v, (vf_table)t);
+        check_words(v, (vf_table)t);
+        if (deep)
+            compare_rows(v, &again, (vf_table)t);
+    }
+    if (lock >= 0)
+        store->os->close(lock);
+    ve_index_close(&again);
+    return result;
+}
+
+static void check_identity(verification *v) {
+    uint8_t bytes[VF_STORE_SIZE];
+    vf_store_file file;
+    int read_only;
+    int fd = v->store->os->openat(v->store->dir, "STORE", O_RDONLY | O_NOFOLLOW, 0);
+    bool good = fd >= 0 && ve_read_all(v->store->os, fd, bytes, sizeof bytes, 0) == 0 &&
+                vf_store_check(bytes, sizeof bytes, &file, &read_only) == VF_OK &&
+                memcmp(&file, &v->store->ident, sizeof file) == 0;
+    if (fd >= 0)
+        v->store->os->close(fd);
+    if (!good)
+        tell(v, VARVE_E_CORRUPT, "STORE", 0, "has changed since it was opened, or cannot be read");
+}
+
+int varve_verify(varve *store, uint32_t flags, void (*tell_one)(void *context, const varve_finding *finding), void *context) {
+    int result = ve_enter(store);
+    if (result < 0)
+        return result;
+    verification v = {.store = store, .tell = tell_one, .context = context, .tail = ve_tail(store)};
+    check_identity(&v);
+    check_control(&v);
+    check_log(&v);
+    result = check_index(&v, (flags & VARVE_VERIFY_DEEP) != 0);
+    return result < 0 ? result : v.faults;
+}
+
+/* ---- Statistics ---- */
+
+static int count_entry(void *context, const char *name) {
+    (void)name;
+    ++*(uint32_t *)context;
+    return 0;
+}
+
+int varve_stat(varve *store, varve_stats *ret_stats) {
+    int result = ve_enter(store);
+    if (result == VARVE_OK)
+        result = ve_follow_index(store);
+    if (result < 0)
+        return result;
+    varve_stats stats = {.size = sizeof stats};
+    uint64_t rows = ve_rows(&store->index, VF_TABLE_SESSIONS);
+    for (uint64_t row = 0; row < rows; row++) {
+        vf_hot hot;
+        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
+            return ve_fail(store, VARVE_E_INDEX, "%s/idx: row %llu of table sessions is damaged: run varve reindex", store->path,
+                           (unsigned long long)row);
+        bool defined = ve_le_flag(hot.flags, VF_SR_DEFINED);
+        stats.sessions += defined;
+        stats.stubs += !defined;
+        stats.events += vf_get64(hot.events);
+        stats.payload_bytes += vf_get64(hot.payload_bytes);
+    }
+    stats.charges = ve_rows(&store->index, VF_TABLE_USAGE);
+    stats.cursors = ve_rows(&store->index, VF_TABLE_CURSORS);
+    stats.tail_lsn = ve_tail(store);
+    stats.synced_lsn = store->control != NULL ? ve_word(&store->control->synced) : 0;
+    stats.segments = vf_lsn_segment(stats.tail_lsn);
+    stats.index_bytes = ve_index_bytes(&store->index);
+    for (uint32_t number = 1; number <= stats.segments; number++) {
+        char name[16];
+        struct stat file;
+        ve_segment_name(name, number);
+        if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) == 0)
+            stats.log_bytes += (uint64_t)file.st_size;
+    }
+    int fd = store->os->openat(store->dir, "quarantine", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd >= 0) {
+        store->os->list(fd, count_entry, &stats.quarantined);
+        store->os->close(fd);
+    }
+    *ret_stats = stats;
+    return VARVE_OK;
+}
