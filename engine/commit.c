@@ -217,7 +217,7 @@ static int make_place(plan *p) {
     if (number == UINT32_MAX)
         return ve_fail(store, VARVE_E_TOO_BIG, "%s: no segment numbers are left", store->path);
     uint64_t applied = ve_word(&control->applied);
-    int result = ve_segment_begin(store, number + 1, tail, (uint32_t)ve_word(&control->chain), 0, 0);
+    int result = ve_segment_begin(store, number + 1, tail, ve_chain(store), 0, 0);
     if (result == VARVE_OK && applied == tail)
         ve_set_word(&control->applied, ve_word(&control->tail));
     return result;
@@ -318,13 +318,12 @@ static int commit(plan *p, varve_durability durability, uint64_t *ret_first, uin
         return VARVE_E_CORRUPT;
     if (vf_lsn_offset(tail) + p->bytes > UINT32_MAX)
         return ve_fail(store, VARVE_E_TOO_BIG, "the batch does not fit a segment");
-    uint32_t chain = seal(p, tail, segment->salt, (uint32_t)ve_word(&control->chain));
+    uint32_t chain = seal(p, tail, segment->salt, ve_chain(store));
     if ((result = write_pieces(p, vf_lsn_offset(tail))) < 0)
         return result;
     if (((vf_frame *)(void *)p->pieces[0].at)->kind == VF_KIND_SYNC)
         ve_set_word(&control->last_sync_record, ve_word(&control->synced));
-    ve_set_word(&control->chain, chain);
-    ve_set_word(&control->tail, end); /* published */
+    ve_publish(store, end, chain);
     *ret_first = tail;
     *ret_end = end;
     /* The batch is in. That the index cannot follow now (no room) is the next writer's trouble, not this caller's. */

@@ -20,6 +20,21 @@ void ve_set_word(le64 *word, uint64_t value) {
     atomic_store_explicit(at, VF_SWAP64(value), memory_order_release);
 }
 
+uint32_t ve_chain(const varve *store) {
+    const vf_control *control = store->control;
+    uint64_t word = ve_word(&control->chain);
+    if ((uint32_t)(word >> 32) != vf_chain_mark(ve_word(&control->tail)))
+        word = ve_word(&control->chain_other);
+    return (uint32_t)word;
+}
+
+void ve_publish(varve *store, uint64_t tail, uint32_t chain) {
+    vf_control *control = store->control;
+    bool in_force = (uint32_t)(ve_word(&control->chain) >> 32) == vf_chain_mark(ve_word(&control->tail));
+    ve_set_word(in_force ? &control->chain_other : &control->chain, (uint64_t)vf_chain_mark(tail) << 32 | chain);
+    ve_set_word(&control->tail, tail);
+}
+
 uint64_t ve_tail(const varve *store) {
     return store->control != NULL ? ve_word(&store->control->tail) : store->private_tail;
 }

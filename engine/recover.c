@@ -193,8 +193,9 @@ static int begin_control(varve *store, const ve_log_state *state) {
         return result;
     vf_control *control = store->control;
     uint64_t witness = state->witness <= state->tail ? state->witness : state->tail;
-    ve_set_word(&control->tail, state->tail);
-    ve_set_word(&control->chain, state->chain);
+    ve_set_word(&control->chain, 0);
+    ve_set_word(&control->chain_other, 0);
+    ve_publish(store, state->tail, state->chain);
     ve_set_word(&control->synced, witness);
     ve_set_word(&control->last_sync_record, 0);
     ve_set_word(&control->applied, 0);

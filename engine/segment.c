@@ -75,9 +75,8 @@ int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t 
             store->os->munmap((void *)(uintptr_t)known->map, known->map_size);
         *known = (ve_segment){.number = number};
     }
-    ve_set_word(&store->control->tail, vf_lsn(number, VF_SEGMENT_HEADER));
-    ve_set_word(&store->control->chain, vf_segment_chain(&header));
     ve_set_word(&store->control->ready_size, VF_SEGMENT_HEADER);
+    ve_publish(store, vf_lsn(number, VF_SEGMENT_HEADER), vf_segment_chain(&header));
     ve_set_word(&store->control->rotating, 0);
     return VARVE_OK;
 }

@@ -190,6 +190,11 @@ static int open_directory(varve *store, const varve_options *options) {
                                : ve_fail_os(store, "%s: cannot be opened", store->path);
     int result = read_identity(store);
     if (result == VARVE_E_NOT_FOUND && create) {
+        int parent = os->openat(store->dir, "..", O_RDONLY | O_DIRECTORY, 0);
+        if (parent >= 0) { /* so that the directory itself outlives a power cut; who may not read it goes without */
+            os->fsync(parent);
+            os->close(parent);
+        }
         static const char *const names[] = {"seg", "idx", "quarantine"};
         for (size_t i = 0; i < 3; i++)
             if ((result = make_directory(store, names[i])) < 0)

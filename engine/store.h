@@ -160,6 +160,9 @@ void ve_control_close(varve *store);
 uint64_t ve_word(const le64 *word);  /* atomic, acquire */
 void ve_set_word(le64 *word, uint64_t value); /* atomic, release */
 uint64_t ve_tail(const varve *store);
+/* Chain value at the tail; and the moment at which a new tail, with its chain value, is there for all. */
+uint32_t ve_chain(const varve *store);
+void ve_publish(varve *store, uint64_t tail, uint32_t chain);
 
 /* ---- lock.c ---- */
 

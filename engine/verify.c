@@ -118,7 +118,7 @@ static void check_log(verification *v) {
         chain = check_segment(v, number, file);
     }
     if (v->store->control != NULL && ve_word(&v->store->control->tail) == v->tail &&
-        (uint32_t)ve_word(&v->store->control->chain) != chain)
+        ve_chain(v->store) != chain)
         tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, chain), "the chain value at the tail is wrong: remove CONTROL and open the store for writing");
 }
 

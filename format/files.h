@@ -100,13 +100,14 @@ typedef struct {
     le64 tail;              /*  72 lsn behind the last published record */
     le64 synced;            /*  80 everything before it is on disk */
     le64 applied;           /*  88 everything before it is in the index */
-    le64 chain;             /*  96 chain value at the tail */
+    le64 chain;             /*  96 chain value at a tail: vf_chain_mark(tail) << 32 | value. Of this word and */
     le64 index_generation;  /* 104 the index lies in idx/<generation> */
     le64 last_sync_record;  /* 112 'synced' of the last SYNC record written */
     le64 sync_failed;       /* 120 segment on which an fsync failed, 0 = none */
     le64 ready_size;        /* 128 bytes of the active segment that are written already (zero ahead) */
     le64 rotating;          /* 136 number of a segment that is being begun, 0 = none: its predecessor is closed */
-    uint8_t reserved1[48];  /* 144 zero */
+    le64 chain_other;       /* 144 this one, that counts whose mark is that of the tail in force */
+    uint8_t reserved1[40];  /* 152 zero */
     le32 wake;              /* 192 futex word: changes with each publication */
     le32 waiters;           /* 196 somebody waits on 'wake' */
     uint8_t reserved2[3896];/* 200 zero */
@@ -118,6 +119,10 @@ _Static_assert(offsetof(vf_control, synced) == 80, "CONTROL.synced");
 _Static_assert(offsetof(vf_control, applied) == 88, "CONTROL.applied");
 _Static_assert(offsetof(vf_control, index_generation) == 104, "CONTROL.index_generation");
 _Static_assert(offsetof(vf_control, wake) == 192, "CONTROL.wake");
+
+static inline uint32_t vf_chain_mark(uint64_t tail) {
+    return vf_lsn_segment(tail) << 29 | vf_lsn_offset(tail) / VF_RECORD_ALIGN;
+}
 
 /* manifest.<generation>: the packed segments, in lsn order. Header, then entries. */
 enum { VF_MANIFEST_HEADER = 64, VF_MANIFEST_ENTRY = 64, VF_MANIFEST_MAX = 1 << 20 };

@@ -4,7 +4,7 @@
  */
 #include "engine/varve.h"
 
-#include "support/scratch.h"
+#include "tests/support/scratch.h"
 
 static void one_event_can_be_read_back_as_it_was_appended(void **state) {
     (void)state;

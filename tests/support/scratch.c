@@ -1,7 +1,7 @@
 /*
  * Scratch stores for tests. See scratch.h.
  */
-#include "support/scratch.h"
+#include "tests/support/scratch.h"
 
 char *scratch_new(void) {
     const char *base = getenv("TMPDIR");
