@@ -123,7 +123,6 @@ enum { /* varve_event.flags */
     VARVE_EV_COMPACTION = 1 << 6, VARVE_EV_TURN = 1 << 7, VARVE_EV_UNPRICED = 1 << 8,
     VARVE_EV_EOL_SET = 1 << 9, /* attributes only: the transcript's last line ends as 'eol' says */
     VARVE_EV_HIDDEN = 1 << 11, /* attributes only: lists leave the session out */
-    VARVE_EV_CONTINUES = 1 << 12, /* goes on in the line of the event before it */
 };
 
 enum { VARVE_SOURCE_API, VARVE_SOURCE_HOOK, VARVE_SOURCE_OTEL, VARVE_SOURCE_TRANSCRIPT, VARVE_SOURCES };

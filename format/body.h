@@ -46,8 +46,7 @@ enum { /* body flags */
     VF_EV_EOL_SET = 1u << 9,         /* SESSION: the last line turned out to end as 'eol' says */
     VF_EV_STUB = 1u << 10,           /* SESSION: known only by name */
     VF_EV_HIDDEN = 1u << 11,         /* SESSION: lists leave it out */
-    VF_EV_CONTINUES = 1u << 12,      /* goes on in the line of the event before it (that one's eol: JOINED or NONE) */
-    VF_EV_KNOWN = (1u << 13) - 1,
+    VF_EV_KNOWN = (1u << 12) - 1,
 };
 
 typedef struct {
