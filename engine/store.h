@@ -53,6 +53,7 @@ typedef struct ve_log {
 enum { VE_CHUNKS = 64 };
 typedef struct ve_part {
     uint8_t *chunk[VE_CHUNKS * 8]; /* mapped chunks, NULL = not yet */
+    uint32_t chunks;       /* one past the highest that is mapped */
     uint32_t item_size;
     uint64_t base, cap;
 } ve_part;

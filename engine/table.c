@@ -76,8 +76,11 @@ static void *map_file(ve_index *index, const char *name, size_t size, bool make)
     return map == MAP_FAILED ? NULL : map;
 }
 
+static void chunk_name(char name[64], vf_table table, uint32_t part, uint32_t chunk) {
+    snprintf(name, 64, "%s.%c.%u", vf_table_name(table), "rcwo"[part], chunk);
+}
+
 uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part_number, uint64_t item, bool make) {
-    static const char letters[] = "rcwo";
     ve_part *part = &index->table[table].part[part_number];
     uint32_t chunk;
     uint64_t first, count;
@@ -88,10 +91,11 @@ uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part_number, uint64_t
     }
     if (part->chunk[chunk] == NULL) {
         char name[64];
-        snprintf(name, sizeof name, "%s.%c.%u", vf_table_name(table), letters[part_number], chunk);
+        chunk_name(name, table, part_number, chunk);
         part->chunk[chunk] = map_file(index, name, (size_t)count * part->item_size, make && index->writable);
         if (part->chunk[chunk] == NULL)
             return NULL;
+        part->chunks = chunk + 1 > part->chunks ? chunk + 1 : part->chunks;
     }
     return part->chunk[chunk] + (item - first) * part->item_size;
 }
@@ -120,7 +124,7 @@ static int open_tables(varve *store, ve_index *index, bool make) {
     }
     for (uint32_t t = 0; t < VF_TABLES; t++)
         index->table[t].head = &index->tables->table[t];
-    if (index->dir >= 0) {
+    if (index->dir >= 0 && index->writable) { /* readers look into it when they must: from_redo */
         index->redo = map_file(index, "REDO", VF_REDO_SIZE, make);
         if (index->redo == NULL)
             return errno == ENOENT ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no redo area", store->path)
@@ -153,6 +157,19 @@ int ve_index_create(varve *store, ve_index *index, uint64_t generation, bool pri
     return result;
 }
 
+/* Whether the chunk that holds an item is there, whole; without mapping it. */
+static bool chunk_is_there(const ve_index *index, vf_table table, uint32_t part_number, uint64_t item) {
+    const ve_part *part = &index->table[table].part[part_number];
+    uint32_t chunk;
+    uint64_t first, count;
+    char name[64];
+    struct stat file;
+    vf_chunk_of(item, part->base, part->cap, &chunk, &first, &count);
+    chunk_name(name, table, part_number, chunk);
+    return chunk < MAX_CHUNKS && index->os->fstatat(index->dir, name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (uint64_t)file.st_size >= count * part->item_size;
+}
+
 int ve_index_open(varve *store, ve_index *index, uint64_t generation) {
     ve_index_close(index);
     lay_out(store, index);
@@ -162,13 +179,13 @@ int ve_index_open(varve *store, ve_index *index, uint64_t generation) {
     if (index->dir < 0)
         return ve_fail(store, VARVE_E_INDEX, "%s/idx/%llu: is missing", store->path, (unsigned long long)generation);
     int result = open_tables(store, index, false);
-    /* Every chunk must be there, or the index is unfit as a whole. */
+    /* The newest chunk of each part must be there, or the index is unfit as a whole. */
     for (uint32_t t = 0; t < VF_TABLES && result == VARVE_OK; t++) {
         uint64_t items[4] = {ve_rows(index, (vf_table)t), ve_rows(index, (vf_table)t), ve_word(&index->table[t].head->buckets),
                              ve_word(&index->table[t].head->overflow)};
         for (uint32_t p = 0; p < 4 && result == VARVE_OK; p++)
             if (items[p] > 0 && index->table[t].part[p].item_size > 0 &&
-                ve_item(index, (vf_table)t, p, items[p] - 1, false) == NULL)
+                !chunk_is_there(index, (vf_table)t, p, items[p] - 1))
                 result = ve_fail(store, VARVE_E_INDEX, "%s/idx/%llu: a part of table %s is missing", store->path,
                                  (unsigned long long)generation, vf_table_name((vf_table)t));
         if (result == VARVE_OK && items[2] == 0)
@@ -186,7 +203,7 @@ void ve_index_close(ve_index *index) {
         for (uint32_t p = 0; p < 4; p++) {
             ve_part *part = &index->table[t].part[p];
             uint64_t first = 0;
-            for (uint32_t c = 0; c < MAX_CHUNKS && part->item_size > 0; c++) {
+            for (uint32_t c = 0; c < part->chunks; c++) {
                 uint64_t at, count;
                 uint32_t chunk;
                 vf_chunk_of(first, part->base, part->cap, &chunk, &at, &count);
@@ -338,9 +355,9 @@ uint32_t ve_row_sum(vf_table table, uint32_t row, const uint8_t *image) {
 
 /* The row's image in the redo area, where a writer that died while copying has left it. */
 static bool from_redo(ve_index *index, vf_table table, uint32_t row, void *ret_row, size_t size) {
-    if (index->redo == NULL)
-        return false;
-    uint8_t *copy = malloc(VF_REDO_SIZE);
+    if (index->redo == NULL && index->dir >= 0)
+        index->redo = map_file(index, "REDO", VF_REDO_SIZE, false);
+    uint8_t *copy = index->redo == NULL ? NULL : malloc(VF_REDO_SIZE);
     bool found = false;
     if (copy == NULL)
         return false;
