@@ -113,7 +113,9 @@ static int sync_segments(varve *store, uint64_t from, uint64_t to) {
 int ve_sync_to(varve *store, uint64_t need) {
     if (ve_word(&store->control->synced) >= need)
         return VARVE_OK;
-    int result = ve_lock(store, store->lock_sync, "LOCK.sync");
+    int result = ve_open_lock(store, "LOCK.sync", &store->lock_sync);
+    if (result == VARVE_OK)
+        result = ve_lock(store, store->lock_sync, "LOCK.sync");
     if (result < 0)
         return result;
     uint64_t synced = ve_word(&store->control->synced), tail = ve_word(&store->control->tail);

@@ -174,17 +174,23 @@ static int make_directory(varve *store, const char *name) {
     return ve_fail_os(store, "%s/%s: cannot be made", store->path, name);
 }
 
-static int open_lock(varve *store, const char *name, int *ret_fd) {
-    *ret_fd = store->os->openat(store->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-    return *ret_fd >= 0 ? VARVE_OK : ve_fail_os(store, "%s/%s: cannot be opened", store->path, name);
+/* Opens a lock file, once. A store whose lock files were lost gets new ones. */
+int ve_open_lock(varve *store, const char *name, int *fd) {
+    if (*fd >= 0)
+        return VARVE_OK;
+    *fd = store->os->openat(store->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    return *fd >= 0 ? VARVE_OK : ve_fail_os(store, "%s/%s: cannot be opened", store->path, name);
 }
 
 static int open_directory(varve *store, const varve_options *options) {
     const ve_os *os = store->os;
     bool create = !store->read_only && (options->flags & VARVE_OPEN_NO_CREATE) == 0;
-    if (create && os->mkdirat(AT_FDCWD, store->path, 0700) < 0 && errno != EEXIST)
-        return ve_fail_os(store, "%s: cannot be made", store->path);
     store->dir = os->openat(AT_FDCWD, store->path, O_RDONLY | O_DIRECTORY, 0);
+    if (store->dir < 0 && errno == ENOENT && create) {
+        if (os->mkdirat(AT_FDCWD, store->path, 0700) < 0 && errno != EEXIST)
+            return ve_fail_os(store, "%s: cannot be made", store->path);
+        store->dir = os->openat(AT_FDCWD, store->path, O_RDONLY | O_DIRECTORY, 0);
+    }
     if (store->dir < 0)
         return errno == ENOENT ? ve_fail(store, VARVE_E_NOT_FOUND, "%s: there is no store here", store->path)
                                : ve_fail_os(store, "%s: cannot be opened", store->path);
@@ -207,14 +213,7 @@ static int open_directory(varve *store, const varve_options *options) {
 }
 
 static int open_for_writing(varve *store) {
-    int result = open_lock(store, "LOCK.append", &store->lock_append);
-    if (result == VARVE_OK)
-        result = open_lock(store, "LOCK.sync", &store->lock_sync);
-    int compact = -1;
-    if (result == VARVE_OK)
-        result = open_lock(store, "LOCK.compact", &compact);
-    if (compact >= 0)
-        store->os->close(compact);
+    int result = ve_open_lock(store, "LOCK.append", &store->lock_append);
     if (result == VARVE_OK)
         result = ve_control_open(store);
     if (result == VARVE_OK && store->control != NULL && ve_word(&store->control->state) == 1) {

@@ -148,6 +148,7 @@ int ve_fail_os(varve *store, const char *format, ...) __attribute__((format(prin
 void ve_say(varve *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* 0, or VARVE_E_FORKED. Every public call begins with it. */
 int ve_enter(varve *store);
+int ve_open_lock(varve *store, const char *name, int *fd);
 int ve_open(const ve_os *os, const char *path, const varve_options *options, varve **ret_store);
 /* pread and pwritev until all is done or an error stands in errno (a short file gives EIO). */
 int ve_read_all(const ve_os *os, int fd, void *to, size_t size, uint64_t offset);
