@@ -72,6 +72,7 @@ void varve_batch_free(varve_batch **batch_at) {
     free(batch->texts);
     free(batch->records);
     free(batch->sessions);
+    free(batch->slots);
     free(batch->duplicate);
     free(batch);
     *batch_at = NULL;
@@ -81,6 +82,8 @@ void varve_batch_clear(varve_batch *batch) {
     batch->size = batch->texts_size = batch->count = batch->session_count = 0;
     batch->last_session = 0;
     batch->trust = false;
+    if (batch->slots != NULL)
+        memset(batch->slots, 0, batch->slots_room * sizeof *batch->slots);
 }
 
 size_t varve_batch_count(const varve_batch *batch) {
@@ -99,6 +102,33 @@ static bool same_text(const varve_batch *batch, size_t at, size_t size, varve_st
     return size == text.size && memcmp(batch->texts + at, text.ptr, size) == 0;
 }
 
+static bool same_session(const varve_batch *batch, uint32_t number, varve_str id, varve_str machine) {
+    const ve_batch_session *s = &batch->sessions[number];
+    if (!same_text(batch, s->id_at, s->id_size, id) || s->has_machine != (machine.ptr != NULL))
+        return false;
+    return machine.ptr == NULL || same_text(batch, s->machine_at, s->machine_size, machine);
+}
+
+/* Room for the batch's sessions in its hash, at most half full; all are put in again when it grows. */
+static bool grow_slots(varve_batch *batch) {
+    if (batch->session_count * 2 + 2 <= batch->slots_room)
+        return true;
+    size_t room = batch->slots_room == 0 ? 64 : batch->slots_room * 2;
+    uint32_t *slots = calloc(room, sizeof *slots);
+    if (slots == NULL)
+        return false;
+    for (size_t i = 0; i < batch->session_count; i++) {
+        size_t at = (size_t)batch->sessions[i].hash & (room - 1);
+        while (slots[at] != 0)
+            at = (at + 1) & (room - 1);
+        slots[at] = (uint32_t)i + 1;
+    }
+    free(batch->slots);
+    batch->slots = slots;
+    batch->slots_room = room;
+    return true;
+}
+
 /* Number of the session in the batch, noting it if it is new; < 0: error. */
 static int batch_session(varve_batch *batch, const varve_event *event) {
     varve_str id = event->session_id, machine = event->machine_id;
@@ -106,30 +136,29 @@ static int batch_session(varve_batch *batch, const varve_event *event) {
         return VARVE_E_ARGUMENT;
     if (id.size > SESSION_ID_MAX || (machine.ptr != NULL && (machine.size == 0 || machine.size > VF_MACHINE_MAX)))
         return VARVE_E_TOO_BIG;
-    for (size_t i = 0; i < batch->session_count; i++) { /* most often the same as before, or a few back */
-        size_t at = i == 0 ? batch->last_session : batch->session_count - i;
-        const ve_batch_session *s = &batch->sessions[at];
-        if (same_text(batch, s->id_at, s->id_size, id) &&
-            (machine.ptr == NULL ? !s->has_machine : s->has_machine && same_text(batch, s->machine_at, s->machine_size, machine))) {
-            batch->last_session = (uint32_t)at;
-            return (int)at;
-        }
-        if (i > 256)
-            break; /* noting one twice does no harm: they have one key */
-    }
+    if (batch->session_count > 0 && same_session(batch, batch->last_session, id, machine))
+        return (int)batch->last_session;
     size_t need = batch->texts_size + id.size + machine.size;
-    if (!ve_grow(&batch->texts, &batch->texts_room, need, 1) ||
+    if (!grow_slots(batch) || !ve_grow(&batch->texts, &batch->texts_room, need, 1) ||
         !ve_grow(&batch->sessions, &batch->sessions_room, batch->session_count + 1, sizeof *batch->sessions))
         return VARVE_E_NO_MEMORY;
+    uint64_t hash = vf_sum64(id.ptr, id.size, machine.ptr == NULL ? 0 : vf_sum64(machine.ptr, machine.size, 1));
+    size_t slot = (size_t)hash & (batch->slots_room - 1);
+    for (; batch->slots[slot] != 0; slot = (slot + 1) & (batch->slots_room - 1))
+        if (same_session(batch, batch->slots[slot] - 1, id, machine)) {
+            batch->last_session = batch->slots[slot] - 1;
+            return (int)batch->last_session;
+        }
     ve_batch_session *added = &batch->sessions[batch->session_count];
     *added = (ve_batch_session){.id_at = batch->texts_size, .id_size = id.size, .has_machine = machine.ptr != NULL,
-                                .machine_at = batch->texts_size + id.size, .machine_size = machine.size};
+                                .machine_at = batch->texts_size + id.size, .machine_size = machine.size, .hash = hash};
     memcpy(batch->texts + added->id_at, id.ptr, id.size);
     if (machine.size > 0)
         memcpy(batch->texts + added->machine_at, machine.ptr, machine.size);
     batch->texts_size = need;
-    batch->last_session = (uint32_t)batch->session_count;
-    return (int)batch->session_count++;
+    batch->last_session = (uint32_t)batch->session_count++;
+    batch->slots[slot] = batch->last_session + 1;
+    return (int)batch->last_session;
 }
 
 /* Room for one more record of 'body' bytes; its frame and padding are zero. NULL: no memory. */

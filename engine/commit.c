@@ -109,12 +109,36 @@ static int add_sync_record(plan *p) {
 
 /* ---- Before the lock ---- */
 
-static void find_keys(plan *p) {
-    for (size_t i = 0; i < p->batch->session_count; i++) {
-        ve_batch_session *session = &p->batch->sessions[i];
-        vf_text machine = machine_of(p, session);
-        session->key = vf_session_key(machine.ptr, machine.size, p->batch->texts + session->id_at, session->id_size);
+static int by_key(const void *a, const void *b) {
+    const ve_batch_session *const *p = a, *const *q = b;
+    int order = vf_key_compare((*p)->key, (*q)->key);
+    return order != 0 ? order : *p < *q ? -1 : *p > *q;
+}
+
+/* Keys, and which sessions of the batch are one: a machine may be named or be the store's own. */
+static int find_keys(plan *p) {
+    size_t count = p->batch->session_count;
+    ve_batch_session *sessions = p->batch->sessions;
+    bool named = false;
+    for (size_t i = 0; i < count; i++) {
+        vf_text machine = machine_of(p, &sessions[i]);
+        sessions[i].key = vf_session_key(machine.ptr, machine.size, p->batch->texts + sessions[i].id_at, sessions[i].id_size);
+        sessions[i].same = (uint32_t)i;
+        named = named || sessions[i].has_machine;
     }
+    if (!named)
+        return VARVE_OK; /* then the ids tell them apart already */
+    ve_batch_session **sorted = malloc((count + 1) * sizeof *sorted);
+    if (sorted == NULL)
+        return ve_fail(p->store, VARVE_E_NO_MEMORY, "no memory");
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &sessions[i];
+    qsort(sorted, count, sizeof *sorted, by_key);
+    for (size_t i = 1; i < count; i++)
+        if (vf_key_equal(sorted[i]->key, sorted[i - 1]->key))
+            sorted[i]->same = sorted[i - 1]->same;
+    free(sorted);
+    return VARVE_OK;
 }
 
 /* ---- Under the lock ---- */
@@ -165,20 +189,21 @@ static int add_record(plan *p, size_t i) {
     frame->flags &= (uint8_t)~VF_FRAME_BATCH_END;
     if (record->session == UINT32_MAX)
         return add_piece(p, at, record->length, UINT32_MAX);
-    ve_batch_session *session = &p->batch->sessions[record->session];
+    uint32_t number = p->batch->sessions[record->session].same;
+    ve_batch_session *session = &p->batch->sessions[number];
     int result = VARVE_OK;
     if (!session->defined && !session->introduced) {
         session->introduced = true;
-        result = add_session_record(p, record->session, NULL, vf_get_i64(frame->time), 0);
+        result = add_session_record(p, number, NULL, vf_get_i64(frame->time), 0);
     }
     if (result < 0)
         return result;
     if (record->kind == VF_KIND_EVENT)
-        return add_piece(p, at, record->length, record->session);
+        return add_piece(p, at, record->length, number);
     vf_body body;
     if (vf_body_decode(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE, &body) != VF_OK)
         return ve_fail(p->store, VARVE_E_ARGUMENT, "a record of the batch cannot be read back");
-    return add_session_record(p, record->session, &body, vf_get_i64(frame->time), frame->flags);
+    return add_session_record(p, number, &body, vf_get_i64(frame->time), frame->flags);
 }
 
 static int make_plan(plan *p) {
@@ -361,8 +386,7 @@ int varve_append(varve *store, varve_batch *batch, varve_durability durability, 
         return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     plan p = {.store = store, .batch = batch, .now = store->os->now()};
     uint64_t first = 0, end = 0;
-    find_keys(&p);
-    if ((result = ve_lock(store, store->lock_append, "LOCK.append")) == VARVE_OK) {
+    if ((result = find_keys(&p)) == VARVE_OK && (result = ve_lock(store, store->lock_append, "LOCK.append")) == VARVE_OK) {
         result = append_locked(&p, durability, &first, &end);
         ve_unlock(store, store->lock_append);
     }

@@ -289,7 +289,9 @@ int ve_catch_up(varve *store);
 typedef struct ve_batch_session {
     size_t id_at, id_size, machine_at, machine_size; /* in the batch's texts */
     bool has_machine;       /* else the store's */
+    uint64_t hash;          /* of both texts */
     vf_key key;             /* this and what follows: for the append that is under way */
+    uint32_t same;          /* the first session of the batch with this key: itself, most often */
     bool known, defined, introduced, checked;
     uint64_t last_seq, last_lsn, last_set;
 } ve_batch_session;
@@ -314,6 +316,8 @@ struct varve_batch {
     ve_batch_session *sessions;
     size_t session_count, sessions_room;
     uint32_t last_session;
+    uint32_t *slots;        /* by hash of the texts, then by key: session + 1 */
+    size_t slots_room;
     bool trust;
     uint8_t *duplicate;     /* one byte a record */
     size_t duplicate_room;

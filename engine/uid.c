@@ -119,11 +119,16 @@ static bool meet(void *context, vf_key uid) {
     return !has(m->wanted, uid) || put(m->met, uid);
 }
 
+static uint32_t session_of(const varve_batch *batch, size_t record) {
+    uint32_t session = batch->records[record].session;
+    return session == UINT32_MAX ? session : batch->sessions[session].same;
+}
+
 static int check_large(varve *store, varve_batch *batch, uint32_t session, uint64_t last_lsn, ve_uids *ret_met) {
     ve_uids wanted = {0};
     int result = VARVE_OK;
     for (size_t i = 0; i < batch->count && result == VARVE_OK; i++)
-        if (batch->records[i].session == session && batch->records[i].has_uid && !put(&wanted, batch->records[i].uid))
+        if (session_of(batch, i) == session && batch->records[i].has_uid && !put(&wanted, batch->records[i].uid))
             result = ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     meeting m = {&wanted, ret_met};
     if (result == VARVE_OK)
@@ -148,7 +153,7 @@ static int check_session(varve *store, varve_batch *batch, uint32_t number) {
     }
     for (size_t i = 0; i < batch->count && result == VARVE_OK; i++) {
         const ve_batch_record *record = &batch->records[i];
-        if (record->session != number || !record->has_uid)
+        if (!record->has_uid || session_of(batch, i) != number)
             continue;
         if (!record->trusted && (has(large ? &met : set, record->uid)))
             batch->duplicate[i] = 1;
@@ -164,10 +169,10 @@ int ve_uid_check(varve *store, varve_batch *batch) {
         batch->sessions[i].checked = false;
     for (size_t i = 0; i < batch->count; i++) {
         const ve_batch_record *record = &batch->records[i];
-        if (!record->has_uid || record->trusted || batch->sessions[record->session].checked)
+        if (!record->has_uid || record->trusted || batch->sessions[session_of(batch, i)].checked)
             continue;
-        batch->sessions[record->session].checked = true;
-        int result = check_session(store, batch, record->session);
+        batch->sessions[session_of(batch, i)].checked = true;
+        int result = check_session(store, batch, session_of(batch, i));
         if (result < 0)
             return result;
     }

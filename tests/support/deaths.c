@@ -1,0 +1,282 @@
+/*
+ * Dying at a chosen call or store. See deaths.h.
+ *
+ * Shared pages are write-protected while they are watched. A store faults; the handler opens the pages
+ * and lets the processor do this one instruction; the trap behind it closes them again.
+ */
+#include "support/deaths.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+enum { MAPS_MAX = 512 };
+static struct {
+    uint8_t *at;
+    size_t size;
+} maps[MAPS_MAX];
+static int map_count;
+static bool watching;
+static uint64_t calls, call_to_die, stores, store_to_die;
+static bool die_halfway;
+static uint8_t boot;
+static void (*each_store)(uint64_t number);
+
+static void die(void) {
+    kill(getpid(), SIGKILL);
+    for (;;)
+        pause();
+}
+
+static void called(void) {
+    if (++calls == call_to_die)
+        die();
+}
+
+void deaths_at_call(uint64_t n, bool halfway) {
+    calls = 0;
+    call_to_die = n;
+    die_halfway = halfway;
+}
+
+uint64_t deaths_calls(void) {
+    return calls;
+}
+
+void deaths_boot(uint8_t number) {
+    boot = number;
+}
+
+/* ---- Stores ---- */
+
+static void protect(int protection) {
+    for (int i = 0; i < map_count; i++)
+        mprotect(maps[i].at, maps[i].size, protection);
+}
+
+uint64_t deaths_stores(void) {
+    return stores;
+}
+
+#if defined(__x86_64__)
+static uintptr_t last_store;
+
+bool deaths_can_watch(void) {
+    return true;
+}
+
+static void stored(int number, siginfo_t *info, void *context) {
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    uintptr_t at = (uintptr_t)info->si_addr;
+    int map = 0;
+    while (map < map_count && at - (uintptr_t)maps[map].at >= maps[map].size)
+        map++;
+    if (!watching || map == map_count) {
+        signal(number, SIG_DFL); /* a real fault: meet it again without a handler */
+        return;
+    }
+    if (++stores == store_to_die)
+        die();
+    if (each_store != NULL && at - last_store > 64)
+        each_store(stores);
+    last_store = at;
+    protect(PROT_READ | PROT_WRITE);
+    registers[REG_EFL] |= 0x100;
+}
+
+static void stepped(int number, siginfo_t *info, void *context) {
+    (void)number, (void)info;
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    registers[REG_EFL] &= ~0x100;
+    if (watching)
+        protect(PROT_READ);
+}
+
+void deaths_at_store(uint64_t n) {
+    struct sigaction action = {.sa_sigaction = stored, .sa_flags = SA_SIGINFO};
+    sigaction(SIGSEGV, &action, NULL);
+    action.sa_sigaction = stepped;
+    sigaction(SIGTRAP, &action, NULL);
+    stores = 0;
+    store_to_die = n;
+    watching = true;
+    protect(PROT_READ);
+}
+#else
+bool deaths_can_watch(void) {
+    return false;
+}
+
+void deaths_at_store(uint64_t n) {
+    (void)n;
+}
+#endif
+
+void deaths_each_store(void (*each)(uint64_t number)) {
+    each_store = each;
+}
+
+void deaths_unwatch(void) {
+    watching = false;
+    protect(PROT_READ | PROT_WRITE);
+}
+
+static void *dying_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {
+    called();
+    bool shared = (flags & MAP_SHARED) != 0 && (protection & PROT_WRITE) != 0 && map_count < MAPS_MAX;
+    void *at = ve_os_system.mmap(size, protection & ~(shared && watching ? PROT_WRITE : 0), flags, fd, offset);
+    if (shared && at != MAP_FAILED) {
+        maps[map_count].at = at;
+        maps[map_count++].size = size;
+    }
+    return at;
+}
+
+static int dying_munmap(void *at, size_t size) {
+    called();
+    for (int i = 0; i < map_count; i++)
+        if (maps[i].at == at)
+            maps[i--] = maps[--map_count];
+    return ve_os_system.munmap(at, size);
+}
+
+/* ---- Calls ---- */
+
+static ssize_t dying_pwritev(int fd, const struct iovec *parts, int count, int64_t offset) {
+    if (++calls == call_to_die) {
+        size_t total = 0;
+        for (int i = 0; i < count; i++)
+            total += parts[i].iov_len;
+        for (size_t left = total / 2; die_halfway && left > 0; parts++) {
+            struct iovec part = {parts->iov_base, parts->iov_len < left ? parts->iov_len : left};
+            ve_os_system.pwritev(fd, &part, 1, offset);
+            offset += (int64_t)part.iov_len;
+            left -= part.iov_len;
+        }
+        die();
+    }
+    return ve_os_system.pwritev(fd, parts, count, offset);
+}
+
+static int dying_openat(int dir, const char *name, int flags, unsigned mode) {
+    called();
+    return ve_os_system.openat(dir, name, flags, mode);
+}
+
+static int dying_close(int fd) {
+    called();
+    return ve_os_system.close(fd);
+}
+
+static ssize_t dying_pread(int fd, void *to, size_t size, int64_t offset) {
+    called();
+    return ve_os_system.pread(fd, to, size, offset);
+}
+
+static int dying_fdatasync(int fd) {
+    called();
+    return ve_os_system.fdatasync(fd);
+}
+
+static int dying_fsync(int fd) {
+    called();
+    return ve_os_system.fsync(fd);
+}
+
+static int dying_allocate(int fd, int64_t offset, int64_t size) {
+    called();
+    return ve_os_system.allocate(fd, offset, size);
+}
+
+static int dying_flock(int fd, int operation) {
+    called();
+    return ve_os_system.flock(fd, operation);
+}
+
+static int dying_fstat(int fd, struct stat *ret_stat) {
+    called();
+    return ve_os_system.fstat(fd, ret_stat);
+}
+
+static int dying_fstatat(int dir, const char *name, struct stat *ret_stat, int flags) {
+    called();
+    return ve_os_system.fstatat(dir, name, ret_stat, flags);
+}
+
+static int dying_linkat(int from_dir, const char *from, int to_dir, const char *to) {
+    called();
+    return ve_os_system.linkat(from_dir, from, to_dir, to);
+}
+
+static int dying_renameat(int from_dir, const char *from, int to_dir, const char *to) {
+    called();
+    return ve_os_system.renameat(from_dir, from, to_dir, to);
+}
+
+static int dying_unlinkat(int dir, const char *name, int flags) {
+    called();
+    return ve_os_system.unlinkat(dir, name, flags);
+}
+
+static int dying_mkdirat(int dir, const char *name, unsigned mode) {
+    called();
+    return ve_os_system.mkdirat(dir, name, mode);
+}
+
+static int dying_list(int dir, int (*each)(void *context, const char *name), void *context) {
+    called();
+    return ve_os_system.list(dir, each, context);
+}
+
+static int dying_random(void *to, size_t size) {
+    called();
+    return ve_os_system.random(to, size);
+}
+
+static int64_t plain_now(void) {
+    return ve_os_system.now();
+}
+
+static int64_t plain_monotonic(void) {
+    return ve_os_system.monotonic();
+}
+
+static void plain_sleep(int64_t nanoseconds) {
+    ve_os_system.sleep(nanoseconds);
+}
+
+static int told_boot_id(uint8_t ret_id[16]) {
+    called();
+    if (boot == 0)
+        return ve_os_system.boot_id(ret_id);
+    memset(ret_id, boot, 16);
+    return 0;
+}
+
+const ve_os deaths_os = {
+    .openat = dying_openat,
+    .close = dying_close,
+    .pread = dying_pread,
+    .pwritev = dying_pwritev,
+    .fdatasync = dying_fdatasync,
+    .fsync = dying_fsync,
+    .allocate = dying_allocate,
+    .mmap = dying_mmap,
+    .munmap = dying_munmap,
+    .flock = dying_flock,
+    .fstat = dying_fstat,
+    .fstatat = dying_fstatat,
+    .linkat = dying_linkat,
+    .renameat = dying_renameat,
+    .unlinkat = dying_unlinkat,
+    .mkdirat = dying_mkdirat,
+    .list = dying_list,
+    .random = dying_random,
+    .now = plain_now,
+    .monotonic = plain_monotonic,
+    .sleep = plain_sleep,
+    .boot_id = told_boot_id,
+};

@@ -1,0 +1,118 @@
+/*
+ * varve import: transcripts into the store.
+ */
+#include "tools/import.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: varve import [OPTION]... PATH...\n"
+    "\n"
+    "Takes Claude Code transcripts into the store, making it if need be. PATH is a file, a "
+    "directory\n"
+    "(every *.jsonl below it), or - for standard input. Every line becomes an event and can be\n"
+    "written again by 'varve restore'. What was imported before is not stored twice, whatever the\n"
+    "file is called; a file that has grown is read on from where it ended.\n"
+    "\n"
+    "Lines that are not one JSON object are named on stderr, kept, and taken apart as far as "
+    "possible.\n"
+    "An unfinished last line is left for the next import. Files that are no transcripts are left "
+    "out.\n"
+    "\n"
+    "  --prices FILE      price tokens by FILE instead of the built-in table (2026-07-24): a JSON\n"
+    "                     object {MODEL: {\"input_cost_per_token\": DOLLARS,\n"
+    "                     \"output_cost_per_token\": DOLLARS, ...}} in LiteLLM's shape\n"
+    "  --check            also look into files that seem unchanged\n"
+    "  --durability HOW   group: on disk when the command ends (the default); none: not awaited\n"
+    "  --help             this page\n"
+    "\n"
+    "Prints what was done; with --format jsonl one object. Exit codes: 0 done (bad lines "
+    "included),\n"
+    "2 wrong usage, 3 something could not be read or stored.\n";
+
+static int import_paths(struct import *in, const struct paths *paths) {
+    int error = 0;
+    in->paths = paths->used;
+    for (in->path = 0; in->path < paths->used && error == 0; in->path++) {
+        report_progress(in, 0, 0);
+        error = import_file(in, paths->list[in->path]);
+    }
+    if (error == 0 && in->durable) {
+        error = varve_sync(in->cli->store);
+        if (error < 0) {
+            report_progress_end(in);
+            cli_fail_store(in->cli, error);
+        }
+    }
+    report_progress_end(in);
+    return error;
+}
+
+static int import_all(struct cli *cli, struct import *in, int count, char **operands) {
+    struct paths paths = {0};
+    size_t unread = 0;
+    report_begin(in);
+    for (int i = 0; i < count; i++) {
+        unread += walk_path(cli, operands[i], &paths);
+    }
+    int error = cli_open(cli, 0);
+    if (error == EXIT_OKAY && varve_batch_new(&in->batch) < 0) {
+        error = cli_fail(cli, "out of memory");
+    }
+    if (error == EXIT_OKAY) {
+        in->reader = claude_reader_new(in->prices);
+        in->lines = line_reader_new();
+        in->ahead = line_reader_new();
+        error = import_paths(in, &paths) < 0 ? EXIT_CANNOT : EXIT_OKAY;
+        in->report.failed += unread;
+        report_print(in);
+    }
+    walk_free(&paths);
+    return error == EXIT_OKAY && in->report.failed > 0 ? EXIT_CANNOT : error;
+}
+
+static void end_import(struct import *in) {
+    claude_reader_free(&in->reader);
+    line_reader_free(&in->lines);
+    line_reader_free(&in->ahead);
+    varve_batch_free(&in->batch);
+    seen_free(&in->seen);
+    seen_free(&in->introduced);
+    report_free(&in->report);
+}
+
+int cmd_import(struct cli *cli, int argc, char **argv) {
+    struct import in = {.cli = cli, .durable = 1, .progress = isatty(STDERR_FILENO)};
+    const char *prices = NULL, *durability = "group";
+    const struct cli_option options[] = {
+        {.name = "prices", .ret_text = &prices},
+        {.name = "check", .ret_flag = &in.check},
+        {.name = "durability", .ret_text = &durability},
+    };
+    int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
+    if (answer != CLI_GO_ON) {
+        return answer;
+    }
+    if (argc < 2) {
+        return cli_usage("import wants a file, a directory, or - for standard input");
+    }
+    if (strcmp(durability, "group") != 0 && strcmp(durability, "none") != 0) {
+        return cli_usage("--durability wants none or group, not '%s'", durability);
+    }
+    in.durable = strcmp(durability, "group") == 0;
+    in.prices = prices_builtin();
+    struct price_table *own = NULL;
+    if (prices) {
+        char why[512];
+        if (prices_read(prices, &own, why, sizeof why) < 0) {
+            return cli_fail(cli, "%s", why);
+        }
+        in.prices = own;
+    }
+    answer = import_all(cli, &in, argc - 1, argv + 1);
+    end_import(&in);
+    prices_free(&own);
+    return answer;
+}

@@ -1,0 +1,103 @@
+/*
+ * The small parts of JSON that need no parser: white space, and numbers as scaled integers, so that
+ * prices such as 3e-06 come out exact.
+ */
+#include "tools/json_pick.h"
+
+size_t json_blank(const char *text, size_t size) {
+    size_t at = 0;
+    while (at < size &&
+           (text[at] == ' ' || text[at] == '\t' || text[at] == '\r' || text[at] == '\n')) {
+        at++;
+    }
+    return at;
+}
+
+/* A decimal number taken apart: digits * 10^exponent. */
+struct decimal {
+    int negative;
+    int64_t digits; /* at most 18 of them */
+    int64_t exponent;
+};
+
+static int is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static size_t read_digits(const char *text, size_t size, size_t at, int fraction,
+                          struct decimal *into) {
+    const int64_t most = 100000000000000000; /* 10^17: one more digit fits */
+    for (; at < size && is_digit(text[at]); at++) {
+        if (into->digits < most) {
+            into->digits = into->digits * 10 + (text[at] - '0');
+            into->exponent -= fraction;
+        } else {
+            into->exponent += !fraction;
+        }
+    }
+    return at;
+}
+
+static int read_exponent(const char *text, size_t size, size_t at, struct decimal *into) {
+    int negative = at < size && text[at] == '-';
+    at += at < size && (text[at] == '-' || text[at] == '+');
+    int64_t exponent = 0;
+    if (at == size) {
+        return 0;
+    }
+    for (; at < size && is_digit(text[at]); at++) {
+        exponent = exponent > 9999 ? exponent : exponent * 10 + (text[at] - '0');
+    }
+    into->exponent += negative ? -exponent : exponent;
+    return at == size;
+}
+
+static int read_decimal(const char *text, size_t size, struct decimal *ret) {
+    struct decimal read = {0, 0, 0};
+    size_t at = 0;
+    if (size > 0 && text[0] == '-') {
+        read.negative = 1;
+        at = 1;
+    }
+    if (at == size || !is_digit(text[at])) {
+        return 0;
+    }
+    at = read_digits(text, size, at, 0, &read);
+    if (at < size && text[at] == '.') {
+        at = read_digits(text, size, at + 1, 1, &read);
+    }
+    if (at < size && (text[at] == 'e' || text[at] == 'E')) {
+        if (!read_exponent(text, size, at + 1, &read)) {
+            return 0;
+        }
+    } else if (at != size) {
+        return 0;
+    }
+    *ret = read;
+    return 1;
+}
+
+int json_scaled(const char *text, size_t size, int power, int64_t *ret_number) {
+    struct decimal number;
+    if (!read_decimal(text, size, &number)) {
+        return 0;
+    }
+    int64_t value = number.digits, scale = number.exponent + power;
+    int round = 0;
+    for (; scale > 0 && value != 0; scale--) {
+        if (value > INT64_MAX / 10) {
+            value = INT64_MAX;
+            break;
+        }
+        value *= 10;
+    }
+    for (; scale < 0 && (value != 0 || round); scale++) {
+        round = value % 10 >= 5;
+        value /= 10;
+    }
+    if (value < INT64_MAX) {
+        value += round;
+    }
+    *ret_number = number.negative ? -value : value;
+    return 1;
+}

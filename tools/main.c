@@ -1,0 +1,198 @@
+/*
+ * varve: the command. Takes the global options out of the arguments, wherever they stand, finds the
+ * subcommand, and sees to it that what was printed has really been written.
+ */
+#include "tools/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(struct cli *cli, int argc, char **argv);
+    const char *what;
+} commands[] = {
+    {"import", cmd_import, "take in transcripts"},
+    {"sessions", cmd_sessions, "list the sessions, newest activity first"},
+    {"show", cmd_show, "everything known about one session"},
+    {"events", cmd_events, "the events of a session, or of the whole store"},
+    {"usage", cmd_usage, "tokens and cost: total, by day, month, session or model"},
+    {"restore", cmd_restore, "write a session's transcript again, byte for byte"},
+    {"stats", cmd_stats, "what the store holds, and its size"},
+    {"verify", cmd_verify, "read the whole store and report damage"},
+    {"reindex", cmd_reindex, "make the store's index anew from its log"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int print_help(void) {
+    fputs(
+        "usage: varve [--store DIR] [--format table|jsonl] COMMAND ...\n"
+        "\n"
+        "Keeps the sessions of AI agents in flat files.\n"
+        "\n"
+        "commands:\n",
+        stdout);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        printf("  %-9s %s\n", commands[i].name, commands[i].what);
+    }
+    fputs(
+        "\n"
+        "options (before or after COMMAND):\n"
+        "  --store DIR      the store; else $VARVE_STORE, else $XDG_DATA_HOME/varve, else\n"
+        "                   ~/.local/share/varve\n"
+        "  --format FORMAT  table (for people; the default) or jsonl (one JSON object a line)\n"
+        "  --help           this page; after a command, the page of the command\n"
+        "  --version        the version\n"
+        "\n"
+        "example:\n"
+        "  varve import ~/.claude/projects && varve sessions && varve usage daily\n"
+        "\n"
+        "exit codes: 0 done, 1 found something wrong, 2 wrong usage, 3 could not do it\n",
+        stdout);
+    return EXIT_OKAY;
+}
+
+/* Moves the value of a global option at argv[*at] to *ret_value. 1 if it was that option. */
+static int take_global(const char *name, int argc, char **argv, int *at, const char **ret_value) {
+    const char *said = argv[*at];
+    size_t size = strlen(name);
+    if (strncmp(said, name, size) != 0 || (said[size] != '\0' && said[size] != '=')) {
+        return 0;
+    }
+    if (said[size] == '=') {
+        *ret_value = said + size + 1;
+    } else if (*at + 1 < argc) {
+        *ret_value = argv[++*at];
+    } else {
+        *ret_value = NULL;
+    }
+    return 1;
+}
+
+/* Takes the global options out of argv; what remains begins with the command. */
+static int take_globals(struct cli *cli, int *argc, char **argv) {
+    int kept = 0, open = 1;
+    const char *format = "table";
+    for (int i = 1; i < *argc; i++) {
+        if (open && strcmp(argv[i], "--") == 0) {
+            open = 0;
+        }
+        if (open && take_global("--store", *argc, argv, &i, &cli->store_path)) {
+            if (!cli->store_path || !*cli->store_path) {
+                return cli_usage("--store wants a directory");
+            }
+        } else if (open && take_global("--format", *argc, argv, &i, &format)) {
+            if (!format || (strcmp(format, "table") != 0 && strcmp(format, "jsonl") != 0)) {
+                return cli_usage("--format wants table or jsonl");
+            }
+        } else {
+            argv[kept++] = argv[i];
+        }
+    }
+    cli->jsonl = strcmp(format, "jsonl") == 0;
+    *argc = kept;
+    argv[kept] = NULL;
+    return CLI_GO_ON;
+}
+
+/* Where the store lies if no option said so. NULL if nothing in the environment tells. */
+static const char *usual_store(void) {
+    const char *path = getenv("VARVE_STORE");
+    if (path && *path) {
+        return path;
+    }
+    const char *base = getenv("XDG_DATA_HOME"), *below = "/varve";
+    if (!base || *base != '/') { /* a relative one is to be ignored */
+        base = getenv("HOME");
+        below = "/.local/share/varve";
+    }
+    if (!base || !*base) {
+        return NULL;
+    }
+    static char joined[PATH_MAX];
+    int size = snprintf(joined, sizeof joined, "%s%s", base, below);
+    return size > 0 && (size_t)size < sizeof joined ? joined : NULL;
+}
+
+static const struct command *find_command(const char *name) {
+    const char *names[COMMANDS];
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+        names[i] = commands[i].name;
+    }
+    const char *nearest = cli_nearest(name, names, COMMANDS);
+    if (nearest) {
+        cli_usage("unknown command '%s': did you mean '%s'?", name, nearest);
+    } else {
+        cli_usage("unknown command '%s'", name);
+    }
+    return NULL;
+}
+
+/* A file opened where a standard stream was closed would take what is printed: no place is left
+ * free, and what stands there fails to be written, as it should. */
+static void fill_standard_streams(void) {
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
+static int run(struct cli *cli, int argc, char **argv) {
+    int answer = take_globals(cli, &argc, argv);
+    if (answer != CLI_GO_ON) {
+        return answer;
+    }
+    const char *first = argc > 0 ? argv[0] : NULL;
+    if (first && strcmp(first, "help") == 0 && argc > 1) { /* as COMMAND --help */
+        argv[0] = argv[1];
+        static char ask[] = "--help";
+        argv[1] = ask;
+        argc = 2;
+    } else if (first && (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 ||
+                         strcmp(first, "help") == 0)) {
+        return print_help();
+    } else if (first && strcmp(first, "--version") == 0) {
+        printf("varve %s\n", varve_version());
+        return EXIT_OKAY;
+    }
+    if (!first) {
+        return cli_usage("no command given");
+    }
+    if (*first == '-') {
+        return cli_usage("unknown option '%s'", first);
+    }
+    const struct command *command = find_command(argv[0]);
+    if (!command) {
+        return EXIT_USAGE;
+    }
+    if (!cli->store_path && !(cli->store_path = usual_store())) {
+        return cli_fail(cli, "where is the store? $HOME does not say: use --store DIR");
+    }
+    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+    cli->color = !cli->jsonl && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0 &&
+                 isatty(STDOUT_FILENO);
+    cli_command(command->name);
+    return command->run(cli, argc, argv);
+}
+
+int main(int argc, char **argv) {
+    static char buffer[1 << 16];
+    struct cli cli = {0};
+    fill_standard_streams();
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that has gone away shows as EPIPE */
+    (void)setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+    int answer = run(&cli, argc, argv);
+    (void)cli_stdout_failed(); /* now, while errno is its own */
+    varve_close(&cli.store);
+    return cli_stdout_finish(&cli, answer);
+}
