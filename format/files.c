@@ -85,7 +85,8 @@ static int segment_fields_hold(const vf_segment_header *header) {
     uint32_t number = vf_get32(header->number);
     uint64_t hole_from = vf_get64(header->hole_from);
     uint64_t hole_to = vf_get64(header->hole_to);
-    if (number == 0 || vf_get64(header->salt) == 0 || !predecessor_holds(header))
+    if (number == 0 || number > VF_SEGMENT_NUMBER_MAX || vf_get64(header->salt) == 0 ||
+        !predecessor_holds(header))
         return 0;
     if (hole_from == 0 && hole_to == 0)
         return 1;

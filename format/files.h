@@ -53,7 +53,7 @@ void vf_store_seal(vf_store_file *file);
 vf_result vf_store_check(const uint8_t *bytes, size_t size, vf_store_file *ret_file, int *ret_read_only);
 
 /* Header of a raw segment, its first 4096 bytes. Records begin behind it. */
-enum { VF_SEGMENT_HEADER = 4096 };
+enum { VF_SEGMENT_HEADER = 4096, VF_SEGMENT_NUMBER_MAX = 99999999 /* eight digits in the file's name */ };
 #define VF_SEGMENT_MAGIC "VARVELOG"
 typedef struct {
     uint8_t magic[8];       /*   0 */

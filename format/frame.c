@@ -67,7 +67,8 @@ vf_result vf_frame_check(const uint8_t *bytes, size_t size, uint64_t salt, uint6
         return all_zero(bytes, VF_FRAME_SIZE) ? VF_END : VF_BAD_SUM;
     uint32_t length = vf_get32(frame.length);
     if (length < VF_FRAME_SIZE || length % VF_RECORD_ALIGN != 0 || length > VF_RECORD_MAX ||
-        frame.kind == 0 || (frame.flags & ~VF_FRAME_FLAGS_KNOWN) != 0)
+        frame.kind == 0 || (frame.flags & ~VF_FRAME_FLAGS_KNOWN) != 0 ||
+        vf_get64(frame.prev) >= lsn) /* a walk back along prev comes to an end */
         return VF_BAD_FIELD;
     if (chain != NULL && vf_get32(frame.chain) != *chain)
         return VF_BAD_CHAIN;

@@ -273,7 +273,8 @@ static void segment_values_are_held_to_their_limits(void **state) {
         {3, 1, 1, vf_lsn(2, 4096), vf_lsn(1, 4096), vf_lsn(1, 4096), VF_BAD_FIELD}, /* empty */
         {3, 1, 1, vf_lsn(2, 4096), 0, own, VF_BAD_FIELD},
         {3, 1, 1, vf_lsn(2, 4096), own, 0, VF_BAD_FIELD},
-        {UINT32_MAX, 1, 1, vf_lsn(UINT32_MAX - 1, 4096), 0, 0, VF_OK},
+        {99999999, 1, 1, vf_lsn(99999998, 4096), 0, 0, VF_OK},
+        {100000000, 1, 1, vf_lsn(99999999, 4096), 0, 0, VF_BAD_FIELD},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         vf_segment_header header = make_segment(1);

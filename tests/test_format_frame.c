@@ -156,6 +156,12 @@ static void impossible_values_are_refused_on_both_sides_of_each_limit(void **sta
         vf_put32(&frame.length, lengths[i].length);
         assert_int_equal(check_sealed(frame), lengths[i].want);
     }
+    const uint64_t prevs[] = {0, lsn_of_test() - 8, lsn_of_test(), lsn_of_test() + 8, UINT64_MAX};
+    for (size_t i = 0; i < 5; i++) { /* a walk back along prev comes to an end */
+        vf_frame frame = plain_frame(body);
+        vf_put64(&frame.prev, prevs[i]);
+        assert_int_equal(check_sealed(frame), i < 2 ? VF_OK : VF_BAD_FIELD);
+    }
     for (unsigned flags = 0; flags <= UINT8_MAX; flags++) {
         vf_frame frame = plain_frame(body);
         frame.flags = (uint8_t)flags;
