@@ -307,11 +307,13 @@ static vf_key session_key(varve_str machine, varve_str id) {
 }
 
 varve_key varve_line_uid(varve_str machine_id, varve_str session_id, const void *line, size_t size, uint64_t nth) {
-    return public_key(vf_line_uid(session_key(machine_id, session_id), line, size, nth));
+    (void)machine_id;
+    return public_key(vf_line_uid(session_key((varve_str){0}, session_id), line, size, nth));
 }
 
 varve_key varve_name_uid(varve_str machine_id, varve_str session_id, varve_str name) {
-    return public_key(vf_line_uid(session_key(machine_id, session_id), name.ptr, name.size, UINT64_MAX));
+    (void)machine_id;
+    return public_key(vf_line_uid(session_key((varve_str){0}, session_id), name.ptr, name.size, UINT64_MAX));
 }
 
 varve_key varve_charge_key(varve_str message_id) {

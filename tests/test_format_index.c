@@ -295,6 +295,17 @@ static void impossible_redo_entries_are_refused_though_their_sum_holds(void **st
     }
 }
 
+static void a_redo_area_has_nothing_behind_its_last_entry(void **state) {
+    (void)state;
+    for (uint32_t extra = 0; extra <= 24; extra += 8) {
+        redo area = {.size = VF_REDO_HEADER};
+        redo_add(&area, VF_TABLE_CURSORS, 0, 32, 0);
+        area.size += extra; /* zeros: less than an entry, or one of table 0 without an image */
+        redo_seal(&area, 8);
+        assert_int_equal(vf_redo_check(area.bytes, REDO_ROOM), extra == 0 ? VF_OK : VF_BAD_FIELD);
+    }
+}
+
 static void any_bytes_are_walked_within_their_bounds(void **state) {
     (void)state;
     randomness r = {23};
@@ -330,6 +341,7 @@ int main(void) {
         cmocka_unit_test(a_redo_area_that_does_not_hold_is_refused),
         cmocka_unit_test(redo_sizes_are_checked_before_they_are_used),
         cmocka_unit_test(impossible_redo_entries_are_refused_though_their_sum_holds),
+        cmocka_unit_test(a_redo_area_has_nothing_behind_its_last_entry),
         cmocka_unit_test(any_bytes_are_walked_within_their_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,6 +238,18 @@ static void a_sidechain_copy_of_no_known_request_belongs_to_the_least_main_charg
     }
 }
 
+static void a_sidechain_copy_without_a_request_is_not_matched_by_its_absence(void **state) {
+    (void)state;
+    vf_share shares[VF_USAGE_CHAIN_MAX];
+    vf_usage rows[] = {row_of(1, MESSAGE, 1, 50, 10, 0, 1), row_of(0, MESSAGE, 2, 100, 20, 0, 1),
+                       sidechain(row_of(0, MESSAGE, 3, 1, 25, 0, 1))};
+    assert_int_equal(settle(rows, 3, shares), 2);
+    assert_int_equal(input_of(&shares[0]), 25); /* of the least main charge, that of request 1 */
+    assert_int_equal(shares[0].owner, 1);
+    assert_int_equal(input_of(&shares[1]), 20);
+    same_in_every_order(rows, 3);
+}
+
 static void sidechain_rows_without_a_main_row_are_one_charge(void **state) {
     (void)state;
     vf_share shares[VF_USAGE_CHAIN_MAX];
@@ -272,6 +284,24 @@ static void the_owner_is_the_least_of_kind_chain_time_and_session(void **state) 
     settle(base, 2, shares);
     assert_int_equal(shares[0].owner, 2);
     same_in_every_order(base, 2);
+}
+
+static int never_less(void *context, uint32_t a, uint32_t b) {
+    (void)context, (void)a, (void)b;
+    return 0;
+}
+
+static void sessions_that_cannot_be_told_apart_are_ordered_by_their_rows(void **state) {
+    (void)state;
+    vf_share shares[VF_USAGE_CHAIN_MAX];
+    vf_usage rows[] = {row_of(1, MESSAGE, 5, 10, 10, 0, 1), row_of(1, PROGRESS, 4, 10, 10, 0, 1)};
+    rows[1].kind = MESSAGE;
+    vf_put32(&rows[1].model, 99); /* so that the figure is the other row's */
+    assert_int_equal(vf_settle(rows, 2, never_less, NULL, shares), 1);
+    assert_int_equal(shares[0].owner, 4);
+    vf_usage swapped[] = {rows[1], rows[0]};
+    assert_int_equal(vf_settle(swapped, 2, never_less, NULL, shares), 1);
+    assert_int_equal(shares[0].owner, 4);
 }
 
 static void a_cost_counts_only_where_it_holds(void **state) {
@@ -417,8 +447,10 @@ int main(void) {
         cmocka_unit_test(main_rows_of_other_requests_are_other_charges),
         cmocka_unit_test(a_sidechain_copy_belongs_to_the_main_row_of_its_request),
         cmocka_unit_test(a_sidechain_copy_of_no_known_request_belongs_to_the_least_main_charge),
+        cmocka_unit_test(a_sidechain_copy_without_a_request_is_not_matched_by_its_absence),
         cmocka_unit_test(sidechain_rows_without_a_main_row_are_one_charge),
         cmocka_unit_test(the_owner_is_the_least_of_kind_chain_time_and_session),
+        cmocka_unit_test(sessions_that_cannot_be_told_apart_are_ordered_by_their_rows),
         cmocka_unit_test(a_cost_counts_only_where_it_holds),
         cmocka_unit_test(hostile_numbers_neither_overflow_nor_count_below_zero),
         cmocka_unit_test(the_order_of_rows_never_matters),

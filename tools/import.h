@@ -61,7 +61,12 @@ struct import {
     double shown;       /* when the progress line was written last */
 };
 
-enum { IMPORT_BATCH_BYTES = 1 << 20, IMPORT_BATCH_EVENTS = 1000, IMPORT_SYNC = 64 << 20 };
+enum {
+    IMPORT_BATCH_BYTES = 1 << 20,
+    IMPORT_BATCH_EVENTS = 1000,
+    IMPORT_BATCH_MORE = 15 << 20,
+    IMPORT_SYNC = 64 << 20,
+};
 
 void report_begin(struct import *in);
 void report_name(struct names *names, const char *name, size_t size);

@@ -85,6 +85,15 @@ static int take_line(struct file *f, const struct line *line) {
     return 1;
 }
 
+/* A batch is big enough. The further into a file, the bigger: in a session of millions of events the
+ * store asks itself for each batch which of them it has. */
+static bool is_full(const struct file *f) {
+    uint64_t taken = f->mark.position + f->mark.lines * 256, more = taken / 64;
+    more = more < IMPORT_BATCH_MORE ? more : IMPORT_BATCH_MORE;
+    return varve_batch_bytes(f->in->batch) >= IMPORT_BATCH_BYTES + more ||
+           varve_batch_count(f->in->batch) >= IMPORT_BATCH_EVENTS + more / 256;
+}
+
 static int take_lines(struct file *f) {
     struct import *in = f->in;
     struct line line;
@@ -94,9 +103,7 @@ static int take_lines(struct file *f) {
         if (taken < 0) {
             return cannot_store(f, taken);
         }
-        bool full = varve_batch_bytes(in->batch) >= IMPORT_BATCH_BYTES ||
-                    varve_batch_count(in->batch) >= IMPORT_BATCH_EVENTS;
-        int error = full ? file_flush(f, false) : 0;
+        int error = is_full(f) ? file_flush(f, false) : 0;
         if (error < 0) {
             return cannot_store(f, error);
         }
