@@ -20,13 +20,6 @@ static int less(void *context, uint32_t a, uint32_t b) {
     return ve_session_less(w->store, w->index, w->group, a, b);
 }
 
-static int64_t total(const le64 tokens[VF_TOKENS]) {
-    uint64_t sum = 0;
-    for (int t = 0; t < VF_TOK_REASONING; t++)
-        sum += vf_get64(tokens[t]);
-    return (int64_t)sum;
-}
-
 /* Adds (sign 1) or takes back (sign -1) what a charge counts. */
 static int apply(where *w, const vf_share *share, int sign) {
     ve_group_row *owner = ve_group_get(w->store, w->index, VF_TABLE_SESSIONS, share->owner);
@@ -94,24 +87,6 @@ static int row_of(where *w, const ve_group_row *session, const vf_frame *frame, 
     return result;
 }
 
-/* Whether a's figure stands before b's: the larger total, then the earlier, then by what is left. */
-static bool better(const vf_usage *a, const vf_usage *b) {
-    int64_t p = total(a->tokens), q = total(b->tokens);
-    if (p != q)
-        return p > q;
-    bool at = (a->flags & VF_UR_TIME) != 0, bt = (b->flags & VF_UR_TIME) != 0;
-    if (at != bt)
-        return at;
-    if (at && vf_get_i64(a->time) != vf_get_i64(b->time))
-        return vf_get_i64(a->time) < vf_get_i64(b->time);
-    for (int t = 0; t < VF_TOKENS; t++)
-        if (vf_get64(a->tokens[t]) != vf_get64(b->tokens[t]))
-            return vf_get64(a->tokens[t]) > vf_get64(b->tokens[t]);
-    if ((a->flags & VF_UR_COST) != (b->flags & VF_UR_COST))
-        return (a->flags & VF_UR_COST) != 0;
-    return vf_get_i64(a->cost) > vf_get_i64(b->cost);
-}
-
 static bool owns_before(where *w, const vf_usage *a, const vf_usage *b) {
     bool at = (a->flags & VF_UR_OWNER_TIME) != 0, bt = (b->flags & VF_UR_OWNER_TIME) != 0;
     if (at != bt)
@@ -125,7 +100,7 @@ static bool owns_before(where *w, const vf_usage *a, const vf_usage *b) {
 /* Merges a record's row into the row that stands for the same; whether that changed it. */
 static bool merge(where *w, vf_usage *row, const vf_usage *one) {
     vf_usage before = *row;
-    if (better(one, row)) {
+    if (vf_usage_before(one, row)) {
         uint8_t keep = row->flags & (VF_UR_OWNER_TIME | VF_UR_LOWER_BOUND | VF_UR_SINGLE | VF_UR_LINKED);
         row->flags = (uint8_t)((one->flags & (VF_UR_TIME | VF_UR_COST)) | keep);
         row->time = one->time;

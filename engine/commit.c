@@ -239,7 +239,7 @@ static int make_place(plan *p) {
     bool full = offset > VF_SEGMENT_HEADER && offset + p->bytes > store->segment_size;
     if (!full && ve_word(&control->rotating) == 0)
         return ve_segment_write(store, number);
-    if (number == UINT32_MAX)
+    if (number >= VF_SEGMENT_NUMBER_MAX)
         return ve_fail(store, VARVE_E_TOO_BIG, "%s: no segment numbers are left", store->path);
     uint64_t applied = ve_word(&control->applied);
     int result = ve_segment_begin(store, number + 1, tail, ve_chain(store), 0, 0);

@@ -33,6 +33,8 @@ void ve_publish(varve *store, uint64_t tail, uint32_t chain) {
     bool in_force = (uint32_t)(ve_word(&control->chain) >> 32) == vf_chain_mark(ve_word(&control->tail));
     ve_set_word(in_force ? &control->chain_other : &control->chain, (uint64_t)vf_chain_mark(tail) << 32 | chain);
     ve_set_word(&control->tail, tail);
+    uint32_t wake = vf_get32(control->wake) + 1; /* followers see a change here; nobody sleeps on it yet */
+    vf_put32(&control->wake, wake);
 }
 
 uint64_t ve_tail(const varve *store) {

@@ -160,7 +160,8 @@ int ve_find_end(varve *store, ve_log_state *ret_state) {
     }
     if (result == VARVE_OK && state.witness > state.tail) { /* acknowledged, and gone with the end of a file */
         state.hole_from = state.hole_from == 0 ? state.tail : state.hole_from;
-        state.hole_to = state.witness;
+        uint64_t next = vf_lsn(vf_lsn_segment(state.tail) + 1, VF_SEGMENT_HEADER); /* where appending will go on */
+        state.hole_to = state.witness < next ? state.witness : next;
     }
     *ret_state = state;
     return result;

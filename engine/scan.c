@@ -185,9 +185,12 @@ static int fill_texts(varve *store, const vf_cold *cold, varve_session *ret) {
 static void fill_labels(varve *store, const vf_cold *cold, varve_session *ret) {
     vf_frame frame;
     vf_body body;
-    for (uint64_t lsn = vf_get64(cold->ref[VF_REF_LAST_SET]); lsn != 0; lsn = vf_get64(body.fixed.prev_set)) {
+    for (uint64_t lsn = vf_get64(cold->ref[VF_REF_LAST_SET]), next; lsn != 0; lsn = next) {
         if (ve_log_body(store, lsn, &frame, &body) < 0)
             return;
+        next = vf_get64(body.fixed.prev_set);
+        if (next >= lsn)
+            return; /* a crafted record: the way back never ends */
         if (body.str[VF_STR_LABELS].ptr != NULL) {
             ret->str[VF_STR_LABELS] = str_of(&body, VF_STR_LABELS);
             return;

@@ -45,7 +45,7 @@ typedef struct {
     vf_key session;   /* 16 zero: belongs to no session */
     le64 seq;         /* 32 place in its session, from 0 */
     le64 time;        /* 40 ns since 1970 UTC, signed */
-    le64 prev;        /* 48 lsn of the session's previous record, 0 = none */
+    le64 prev;        /* 48 lsn of the session's previous record, always before this one; 0 = none */
     le32 chain;       /* 56 low half of the header sum of the record before; first: of the segment header */
     le32 body_sum;    /* 60 low half of XXH3-64 of bytes 64..length-1 */
 } vf_frame;

@@ -287,7 +287,7 @@ int vf_redo_next(const uint8_t *bytes, size_t size, size_t *at, vf_redo_entry *r
 /* Size of a table's row images (sessions: hot + cold). */
 uint32_t vf_row_size(vf_table table);
 
-/* ---- Settlement of a message's charge: a pure function of its usage rows. rules.md "charge". ---- */
+/* ---- Settlement of a message's charge: a pure function of its usage rows. SPEC.md "Charges". ---- */
 
 typedef struct {
     uint32_t owner;         /* session row that shows the charge */

@@ -56,7 +56,7 @@ enum claude_id {
     RAW_FLAGS,
 
     RAW_DURATION_MS = RAW_FLAGS, /* numbers */
-    RAW_PR_NUMBER,
+    RAW_PR_NUMBER,               /* the last that has a bit */
 
     RAW_CONTENT, /* message.content and what stands in it */
     RAW_BLOCK,
@@ -83,6 +83,9 @@ enum { /* fields of a usage object */
        USAGE_SPEED,
        USAGE_FIELDS,
 };
+
+_Static_assert(RAW_PR_NUMBER < 64, "bits of 'is' and 'said'");
+_Static_assert(RAW_USAGE + USAGE_FIELDS <= RAW_INNER_USAGE, "numbers of usage fields");
 
 struct claude_usage {
     uint32_t said; /* bit 1 << USAGE_* */
@@ -140,7 +143,7 @@ struct claude_reader {
 
 extern const struct pick_rule claude_rules[];
 extern const size_t claude_rules_count;
-void claude_take(void *reader, int id, enum pick_kind kind, const char *text, size_t size);
+void claude_take(void *context, int id, enum pick_kind kind, const char *text, size_t size);
 
 /* A copy of 'text' that is UTF-8, at most 'most' bytes, cut at a character's end; the bytes
  * themselves where they lie in the line and need no mending. */

@@ -34,6 +34,9 @@ static const char help[] =
 
 static int import_paths(struct import *in, const struct paths *paths) {
     int error = 0;
+    in->reader = claude_reader_new(in->prices);
+    in->lines = line_reader_new();
+    in->ahead = line_reader_new();
     in->paths = paths->used;
     for (in->path = 0; in->path < paths->used && error == 0; in->path++) {
         report_progress(in, 0, 0);
@@ -52,25 +55,25 @@ static int import_paths(struct import *in, const struct paths *paths) {
 
 static int import_all(struct cli *cli, struct import *in, int count, char **operands) {
     struct paths paths = {0};
-    size_t unread = 0;
     report_begin(in);
     for (int i = 0; i < count; i++) {
-        unread += walk_path(cli, operands[i], &paths);
+        in->report.failed += walk_path(cli, operands[i], &paths);
     }
-    int error = cli_open(cli, 0);
-    if (error == EXIT_OKAY && varve_batch_new(&in->batch) < 0) {
-        error = cli_fail(cli, "out of memory");
+    int answer = EXIT_OKAY;
+    if (paths.used > 0 || in->report.failed == 0) { /* else a mistyped path would make a store */
+        answer = cli_open(cli, 0);
+        if (answer == EXIT_OKAY && varve_batch_new(&in->batch) < 0) {
+            answer = cli_fail(cli, "out of memory");
+        }
+        if (answer == EXIT_OKAY && import_paths(in, &paths) < 0) {
+            in->report.failed += in->report.failed == 0;
+        }
     }
-    if (error == EXIT_OKAY) {
-        in->reader = claude_reader_new(in->prices);
-        in->lines = line_reader_new();
-        in->ahead = line_reader_new();
-        error = import_paths(in, &paths) < 0 ? EXIT_CANNOT : EXIT_OKAY;
-        in->report.failed += unread;
+    if (answer == EXIT_OKAY) {
         report_print(in);
     }
     walk_free(&paths);
-    return error == EXIT_OKAY && in->report.failed > 0 ? EXIT_CANNOT : error;
+    return answer == EXIT_OKAY && in->report.failed > 0 ? EXIT_CANNOT : answer;
 }
 
 static void end_import(struct import *in) {

@@ -85,8 +85,8 @@ static int take_line(struct file *f, const struct line *line) {
     return 1;
 }
 
-/* A batch is big enough. The further into a file, the bigger: in a session of millions of events the
- * store asks itself for each batch which of them it has. */
+/* A batch is big enough. The further into a file, the bigger: in a session of millions of events
+ * the store asks itself for each batch which of them it has. */
 static bool is_full(const struct file *f) {
     uint64_t taken = f->mark.position + f->mark.lines * 256, more = taken / 64;
     more = more < IMPORT_BATCH_MORE ? more : IMPORT_BATCH_MORE;

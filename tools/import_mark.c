@@ -26,7 +26,7 @@ static size_t put_name(uint8_t *at, const char *name) {
     size_t size = strlen(name);
     at[0] = (uint8_t)size;
     at[1] = (uint8_t)(size >> 8);
-    memcpy(at + 2, name, size);
+    memcpy(at + 2, name, size); /* NOLINT(bugprone-not-null-terminated-result): has its size */
     return 2 + size;
 }
 

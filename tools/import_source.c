@@ -131,9 +131,7 @@ void source_close(struct source *source) {
 size_t source_cursor(const struct source *source, char ret_name[CURSOR_NAME_MAX + 1]) {
     size_t size = strlen(source->real);
     if (size + 5 <= CURSOR_NAME_MAX) {
-        memcpy(ret_name, "file:", 5);
-        memcpy(ret_name + 5, source->real, size + 1);
-        return size + 5;
+        return (size_t)snprintf(ret_name, CURSOR_NAME_MAX + 1, "file:%s", source->real);
     }
     XXH128_hash_t hash = XXH3_128bits(source->real, size);
     return (size_t)snprintf(ret_name, CURSOR_NAME_MAX + 1, "file:#%016llx%016llx",

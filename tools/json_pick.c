@@ -269,8 +269,8 @@ void json_pick_free(struct json_pick **pick) {
 }
 
 /* A handle that lets any bytes stand in strings, and that can read one value after another. */
-static yajl_handle new_handle(const yajl_callbacks *calls, void *context) {
-    yajl_handle handle = yajl_alloc(calls, NULL, context);
+static yajl_handle new_handle(struct json_pick *pick) {
+    yajl_handle handle = yajl_alloc(&pick->calls, NULL, pick);
     if (!handle) {
         cli_fail(NULL, "out of memory");
         exit(EXIT_CANNOT);
@@ -289,7 +289,7 @@ int json_pick_object(struct json_pick *pick, const char *text, size_t size, size
     pick->levels = pick->skipped = pick->done = 0;
     set_skipping(pick, 0);
     if (!pick->handle) {
-        pick->handle = new_handle(&pick->calls, pick);
+        pick->handle = new_handle(pick);
     }
     yajl_status status = yajl_parse(pick->handle, (const unsigned char *)text, size);
     pick->reached = yajl_get_bytes_consumed(pick->handle);
@@ -307,30 +307,4 @@ int json_pick_object(struct json_pick *pick, const char *text, size_t size, size
 
 size_t json_pick_reached(const struct json_pick *pick) {
     return pick->reached;
-}
-
-static int count_start(void *context) {
-    int *depth = context;
-    return ++*depth <= PICK_DEPTH_MAX;
-}
-
-static int count_end(void *context) {
-    --*(int *)context;
-    return 1;
-}
-
-int json_is_value(const char *text, size_t size) {
-    static const yajl_callbacks calls = {.yajl_start_map = count_start,
-                                         .yajl_start_array = count_start,
-                                         .yajl_end_map = count_end,
-                                         .yajl_end_array = count_end};
-    int depth = 0;
-    yajl_handle handle = new_handle(&calls, &depth);
-    yajl_config(handle, yajl_allow_multiple_values, 0);
-    yajl_status status = yajl_parse(handle, (const unsigned char *)text, size);
-    if (status == yajl_status_ok) {
-        status = yajl_complete_parse(handle);
-    }
-    yajl_free(handle);
-    return status == yajl_status_ok;
 }

@@ -73,7 +73,7 @@ static void take(void *context, int id, enum pick_kind kind, const char *text, s
         made->said = 0;
     } else if (id == ID_MODEL && kind == PICK_END) {
         end_model(made);
-    } else if (kind != PICK_NUMBER ||
+    } else if (id == ID_MODEL || kind != PICK_NUMBER ||
                !json_scaled(text, size, id == ID_FAST ? MILLI : PICO, &number) || number < 0 ||
                number > PRICE_MAX) {
         return;

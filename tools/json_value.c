@@ -1,8 +1,10 @@
 /*
- * The small parts of JSON that need no parser: white space, and numbers as scaled integers, so that
- * prices such as 3e-06 come out exact.
+ * The small parts of JSON: white space, whether something is a value at all, and numbers as scaled
+ * integers, so that prices such as 3e-06 come out exact.
  */
 #include "tools/json_pick.h"
+
+#include <yajl/yajl_parse.h>
 
 size_t json_blank(const char *text, size_t size) {
     size_t at = 0;
@@ -12,6 +14,37 @@ size_t json_blank(const char *text, size_t size) {
     }
     return at;
 }
+
+static int count_start(void *context) {
+    int *depth = context;
+    return ++*depth <= PICK_DEPTH_MAX;
+}
+
+static int count_end(void *context) {
+    --*(int *)context;
+    return 1;
+}
+
+int json_is_value(const char *text, size_t size) {
+    static const yajl_callbacks calls = {.yajl_start_map = count_start,
+                                         .yajl_start_array = count_start,
+                                         .yajl_end_map = count_end,
+                                         .yajl_end_array = count_end};
+    int depth = 0;
+    yajl_handle handle = yajl_alloc(&calls, NULL, &depth);
+    if (!handle) {
+        return 0;
+    }
+    yajl_config(handle, yajl_dont_validate_strings, 1);
+    yajl_status status = yajl_parse(handle, (const unsigned char *)text, size);
+    if (status == yajl_status_ok) {
+        status = yajl_complete_parse(handle);
+    }
+    yajl_free(handle);
+    return status == yajl_status_ok;
+}
+
+/* ---- Numbers ---- */
 
 /* A decimal number taken apart: digits * 10^exponent. */
 struct decimal {
