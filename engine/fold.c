@@ -111,6 +111,8 @@ static int fold_fields(const record *r, vf_hot *hot, vf_cold *cold) {
         vf_text text = r->body->str[text_fields[i].str];
         if (text.ptr == NULL || (text_fields[i].from & (set ? FROM_SET : FROM_EVENT)) == 0)
             continue;
+        if (text_fields[i].ref == VF_REF_MODEL && r->body->fixed.charge_kind == VF_CHARGE_AGENT_PROGRESS)
+            continue; /* a subagent's model */
         if (!take(r, cold, (vf_ref)text_fields[i].ref, text_fields[i].last))
             continue;
         le32 *name = text_fields[i].ref == VF_REF_MODEL       ? &hot->model

@@ -29,8 +29,10 @@ static void unmap(varve *store, ve_segment *segment) {
 
 void ve_log_close(varve *store) {
     ve_log *log = &store->log;
-    for (uint32_t i = 0; i < log->count; i++)
-        unmap(store, &log->segment[i]);
+    for (uint32_t i = 0; i < log->count; i++) {
+        unmap(store, log->segment[i]);
+        free(log->segment[i]);
+    }
     for (size_t i = 0; i < log->retired_count; i++)
         store->os->munmap(log->retired[i], log->retired_size[i]);
     free(log->segment);
@@ -79,6 +81,7 @@ static int map_segment(varve *store, ve_segment *segment) {
                 vf_get32(header.number) == segment->number;
     if (!ours) {
         os->close(fd);
+        segment->refused = result == VF_BAD_VERSION;
         const char *why = result != VF_OK ? vf_result_text(result) : "belongs to another store or place";
         return ve_fail(store, result == VF_END ? VARVE_E_NOT_FOUND : result == VF_BAD_VERSION ? VARVE_E_VERSION : VARVE_E_CORRUPT,
                        "%s/seg/%s: %s", store->path, name, why);
@@ -99,7 +102,6 @@ static int map_segment(varve *store, ve_segment *segment) {
     segment->map = map;
     segment->map_size = (size_t)size;
     segment->file_size = (uint64_t)file.st_size;
-    segment->there = true;
     segment->salt = vf_get64(header.salt);
     segment->first_chain = vf_segment_chain(&header);
     segment->prev_end = vf_get64(header.prev_end);
@@ -113,17 +115,28 @@ static int make_room(varve *store, uint32_t number) {
     ve_log *log = &store->log;
     if (number > log->room) {
         uint32_t room = number + number / 2 + 16;
-        ve_segment *segments = realloc(log->segment, room * sizeof *segments);
+        ve_segment **segments = realloc(log->segment, room * sizeof(ve_segment *));
         if (segments == NULL)
             return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
         log->segment = segments;
         log->room = room;
     }
     while (log->count < number) {
-        log->segment[log->count] = (ve_segment){.number = log->count + 1};
-        log->count++;
+        ve_segment *segment = calloc(1, sizeof *segment);
+        if (segment == NULL)
+            return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+        segment->number = log->count + 1;
+        log->segment[log->count++] = segment;
     }
     return VARVE_OK;
+}
+
+void ve_log_forget(varve *store, uint32_t number) {
+    if (number > store->log.count)
+        return;
+    ve_segment *known = store->log.segment[number - 1];
+    unmap(store, known);
+    *known = (ve_segment){.number = number};
 }
 
 static int note_segment(void *context, const char *name) {
@@ -146,7 +159,7 @@ int ve_log_refresh(varve *store) {
 ve_segment *ve_log_segment(varve *store, uint32_t number) {
     if (number == 0 || make_room(store, number) < 0)
         return NULL;
-    ve_segment *segment = &store->log.segment[number - 1];
+    ve_segment *segment = store->log.segment[number - 1];
     if (segment->map == NULL && map_segment(store, segment) < 0)
         return NULL;
     return segment;

@@ -76,8 +76,10 @@ static int walk_log(walker *w) {
         ve_segment *segment = ve_log_segment(w->store, number);
         if (segment != NULL)
             result = walk_segment(w, segment);
-        else
-            result = w->damage(w->context, vf_lsn(number, VF_SEGMENT_HEADER), vf_lsn(number + 1, VF_SEGMENT_HEADER)) != 0;
+        else if (w->store->log.segment[number - 1]->refused)
+            return VARVE_E_VERSION;
+        else /* offset 0: not even its header */
+            result = w->damage(w->context, vf_lsn(number, 0), vf_lsn(number + 1, VF_SEGMENT_HEADER)) != 0;
     }
     return result < 0 ? result : VARVE_OK;
 }
@@ -115,7 +117,7 @@ static uint64_t judge(void *context, uint64_t from, uint64_t to) {
     ve_log_state *state = context;
     if (from >= state->witness) { /* never acknowledged: the log ends with the last whole batch */
         state->torn = to - from > UINT32_MAX ? UINT32_MAX : to - from;
-        state->abandon = vf_lsn_segment(state->tail) + 1;
+        state->abandon = vf_lsn_offset(from) == 0 ? vf_lsn_segment(from) : vf_lsn_segment(state->tail) + 1;
         return 1;
     }
     state->hole_from = state->hole_from == 0 ? from : state->hole_from;
@@ -147,8 +149,10 @@ int ve_find_end(varve *store, ve_log_state *ret_state) {
         return result;
     if (store->log.count > 0) {
         ve_segment *first = ve_log_segment(store, 1);
-        state.tail = state.open_end = vf_lsn(1, VF_SEGMENT_HEADER);
-        state.chain = state.open_chain = first == NULL ? 0 : first->first_chain;
+        if (first != NULL) {
+            state.tail = state.open_end = vf_lsn(1, VF_SEGMENT_HEADER);
+            state.chain = state.open_chain = first->first_chain;
+        }
         w = (walker){store, follow, judge, &state};
         result = walk_log(&w);
     }
@@ -158,7 +162,9 @@ int ve_find_end(varve *store, ve_log_state *ret_state) {
         state.tail = vf_lsn(last->number, VF_SEGMENT_HEADER);
         state.chain = last->first_chain;
     }
-    if (result == VARVE_OK && state.witness > state.tail) { /* acknowledged, and gone with the end of a file */
+    if (state.tail == 0 && state.hole_from != 0) /* the first segment's header is lost with all that is known of it */
+        state.tail = vf_lsn(1, VF_SEGMENT_HEADER);
+    if (result == VARVE_OK && state.tail != 0 && state.witness > state.tail) { /* acknowledged, and gone with the end of a file */
         state.hole_from = state.hole_from == 0 ? state.tail : state.hole_from;
         uint64_t next = vf_lsn(vf_lsn_segment(state.tail) + 1, VF_SEGMENT_HEADER); /* where appending will go on */
         state.hole_to = state.witness < next ? state.witness : next;
@@ -179,12 +185,7 @@ static int quarantine(varve *store, uint32_t number) {
     if (store->os->renameat(store->dir, from, store->dir, to) < 0)
         return ve_fail_os(store, "%s/%s: cannot be moved to quarantine", store->path, from);
     ve_say(store, "%s/%s: was never acknowledged and cannot follow the log's end: moved to %s", store->path, from, to);
-    if (number <= store->log.count) {
-        ve_segment *known = &store->log.segment[number - 1];
-        if (known->map != NULL)
-            store->os->munmap((void *)(uintptr_t)known->map, known->map_size);
-        *known = (ve_segment){.number = number};
-    }
+    ve_log_forget(store, number);
     return VARVE_OK;
 }
 

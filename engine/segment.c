@@ -69,12 +69,7 @@ int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t 
         return ve_fail_os(store, "%s/seg/%08u.log: cannot be made", store->path, number);
     if (ve_write_all(store->os, store->write_fd, &header, sizeof header, 0) < 0)
         return ve_fail_os(store, "%s/seg/%08u.log: cannot be written", store->path, number);
-    if (number <= store->log.count) { /* looked at before it was begun (anew) */
-        ve_segment *known = &store->log.segment[number - 1];
-        if (known->map != NULL)
-            store->os->munmap((void *)(uintptr_t)known->map, known->map_size);
-        *known = (ve_segment){.number = number};
-    }
+    ve_log_forget(store, number); /* it may have been looked at before */
     ve_set_word(&store->control->ready_size, VF_SEGMENT_HEADER);
     ve_publish(store, vf_lsn(number, VF_SEGMENT_HEADER), vf_segment_chain(&header));
     ve_set_word(&store->control->rotating, 0);

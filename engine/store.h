@@ -27,7 +27,7 @@
 
 typedef struct ve_segment {
     uint32_t number;
-    bool there;            /* its file exists and its header holds */
+    bool refused;          /* its header says that it must not be read */
     uint64_t salt;
     uint32_t first_chain;  /* chain value of its first record */
     uint64_t prev_end;     /* from its header */
@@ -39,7 +39,7 @@ typedef struct ve_segment {
 } ve_segment;
 
 typedef struct ve_log {
-    ve_segment *segment;   /* by number - 1 */
+    ve_segment **segment;  /* by number - 1; each stays where it is */
     uint32_t count;        /* highest number seen */
     uint32_t room;
     int dir;               /* seg/ */
@@ -178,6 +178,8 @@ int ve_log_open(varve *store);
 void ve_log_close(varve *store);
 /* Looks for segments behind those that are known. */
 int ve_log_refresh(varve *store);
+/* Forgets what is known of a segment: it was moved away, or is begun anew. */
+void ve_log_forget(varve *store, uint32_t number);
 /* A segment that can be read up to 'end' bytes, mapped; NULL and the reason in varve_last_error. */
 ve_segment *ve_log_segment(varve *store, uint32_t number);
 /* lsn at which a segment ends for readers: named by its successor, or the tail. */

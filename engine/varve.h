@@ -325,6 +325,30 @@ VARVE_API int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *
 /* Without texts and identity: the quickest look-up. */
 VARVE_API int varve_session_find(varve *store, varve_str machine_id, varve_str session_id, varve_session *ret_session);
 
+/* ---- Views ---- */
+
+/* What programs ask of a session's record. All but the first two are pure: they only look at 'session'. Those that look
+ * at its texts (framework, boot id, pid namespace) want a record that was read with its texts. */
+enum { VARVE_PROCESS_NONE = 0, /* the record names no process */
+       VARVE_PROCESS_GONE = 1, /* it is not alive, or its pid belongs to another process now */
+       VARVE_PROCESS_FOREIGN = 2, /* not to be judged from here: another or an unsaid pid namespace, or an unsaid boot */
+       VARVE_PROCESS_RUNNING = 3 };
+/* Asks the operating system about the session's process: VARVE_PROCESS_* or VARVE_E_*. A pid of an earlier boot of
+ * this machine is FOREIGN too: which machine a boot id belongs to cannot be told. A zombie is GONE. Where the record
+ * says when the process started, a process that started at another time (2 s are let pass) is another one. */
+VARVE_API int varve_session_process(varve *store, const varve_session *session);
+VARVE_API int varve_session_is_process_running(varve *store, const varve_session *session); /* 1 if RUNNING, else 0 */
+VARVE_API int varve_session_is_active(const varve_session *session); /* 1 unless it has ended and was not revived */
+VARVE_API int64_t varve_session_total_tokens(const varve_session *session); /* all classes but reasoning (in output) */
+/* ns from the first start to the last end, or to the last activity if it has not ended; 0 without times. */
+VARVE_API int64_t varve_session_duration(const varve_session *session);
+/* Whose figures the record shows: "transcript", else "otel", else "hook"; "api" if none of these was seen. */
+VARVE_API const char *varve_session_metrics_source(const varve_session *session);
+VARVE_API int varve_session_should_otel_update_tokens(const varve_session *session); /* 1 while there is no transcript */
+VARVE_API int varve_session_should_hook_update_counts(const varve_session *session); /* likewise */
+VARVE_API int varve_session_uses_shared_process(const varve_session *session); /* 1: one process, many sessions (cursor) */
+VARVE_API int varve_session_is_amp(const varve_session *session); /* 1: framework amp, which has no hooks and no telemetry */
+
 /* ---- Events ---- */
 
 typedef struct varve_cursor varve_cursor;

@@ -52,7 +52,7 @@ void deaths_boot(uint8_t number) {
 
 /* ---- Stores ---- */
 
-static void protect(int protection) {
+static void protect_all(int protection) {
     for (int i = 0; i < map_count; i++)
         mprotect(maps[i].at, maps[i].size, protection);
 }
@@ -63,8 +63,28 @@ uint64_t deaths_stores(void) {
 
 #if defined(__x86_64__)
 static uintptr_t last_store;
+static int open_map = -1; /* for the instruction that is being stepped over */
 
 bool deaths_can_watch(void) {
+    return true;
+}
+
+/* The instruction that copies a run of bytes would be stepped byte by byte: it is done here instead, as one store, of
+ * which a death may leave the first half. */
+static bool copied_whole(greg_t *registers) {
+    const uint8_t *code = (const uint8_t *)(uintptr_t)registers[REG_RIP];
+    if (code[0] != 0xF3 || code[1] != 0xA4) /* rep movsb */
+        return false;
+    size_t size = (size_t)registers[REG_RCX];
+    bool dies = stores + 1 == store_to_die;
+    memcpy((void *)(uintptr_t)registers[REG_RDI], (const void *)(uintptr_t)registers[REG_RSI], dies ? size / 2 : size);
+    if (dies)
+        die();
+    stores++;
+    registers[REG_RDI] += (greg_t)size;
+    registers[REG_RSI] += (greg_t)size;
+    registers[REG_RCX] = 0;
+    registers[REG_RIP] += 2;
     return true;
 }
 
@@ -83,16 +103,22 @@ static void stored(int number, siginfo_t *info, void *context) {
     if (each_store != NULL && at - last_store > 64)
         each_store(stores);
     last_store = at;
-    protect(PROT_READ | PROT_WRITE);
-    registers[REG_EFL] |= 0x100;
+    mprotect(maps[map].at, maps[map].size, PROT_READ | PROT_WRITE);
+    open_map = map;
+    if (!copied_whole(registers)) {
+        registers[REG_EFL] |= 0x100;
+        return;
+    }
+    mprotect(maps[map].at, maps[map].size, PROT_READ);
 }
 
 static void stepped(int number, siginfo_t *info, void *context) {
     (void)number, (void)info;
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     registers[REG_EFL] &= ~0x100;
-    if (watching)
-        protect(PROT_READ);
+    if (watching && open_map >= 0)
+        mprotect(maps[open_map].at, maps[open_map].size, PROT_READ);
+    open_map = -1;
 }
 
 void deaths_at_store(uint64_t n) {
@@ -103,7 +129,7 @@ void deaths_at_store(uint64_t n) {
     stores = 0;
     store_to_die = n;
     watching = true;
-    protect(PROT_READ);
+    protect_all(PROT_READ);
 }
 #else
 bool deaths_can_watch(void) {
@@ -121,7 +147,7 @@ void deaths_each_store(void (*each)(uint64_t number)) {
 
 void deaths_unwatch(void) {
     watching = false;
-    protect(PROT_READ | PROT_WRITE);
+    protect_all(PROT_READ | PROT_WRITE);
 }
 
 static void *dying_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {

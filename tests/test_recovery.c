@@ -1,0 +1,431 @@
+/*
+ * Recovery: what is lost with CONTROL, the index, the boot, or the end of a file. Everything before the loss is
+ * kept, batches that were never acknowledged go as a whole, the loss is told, reading changes nothing, and
+ * appending goes on. Stores of another version are refused.
+ */
+#include "support/deaths.h"
+#include "support/scratch.h"
+#include "support/tree.h"
+#include "support/work.h"
+
+#include "engine/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* ---- Records of a store, to compare ---- */
+
+enum { ITEMS_MAX = 4000 };
+typedef struct {
+    uint64_t lsn, end, batch_end, sum;
+} item;
+typedef struct {
+    item item[ITEMS_MAX];
+    size_t count;
+    uint64_t tail;
+} items;
+
+static void list_items(varve *store, items *ret) {
+    uint64_t lsn = ve_log_first(store), at;
+    vf_frame frame;
+    const uint8_t *bytes;
+    size_t batch = 0;
+    ret->count = 0;
+    ret->tail = ve_tail(store);
+    while (ret->count < ITEMS_MAX && ve_log_next(store, lsn, ret->tail, &at, &frame, &bytes, NULL) == 1) {
+        lsn = at + vf_get32(frame.length);
+        ret->item[ret->count++] = (item){at, lsn, lsn, vf_get64(frame.header_sum)};
+        for (size_t i = batch; i < ret->count; i++)
+            ret->item[i].batch_end = lsn;
+        batch = (frame.flags & VF_FRAME_BATCH_END) != 0 ? ret->count : batch;
+    }
+}
+
+static bool has_item(const items *list, const item *wanted) {
+    for (size_t i = 0; i < list->count; i++)
+        if (list->item[i].lsn == wanted->lsn)
+            return list->item[i].sum == wanted->sum;
+    return false;
+}
+
+/* ---- Opening in many states ---- */
+
+typedef struct {
+    const char *path;
+    work_book *book;
+    uint64_t from, to; /* bytes that were lost, as lsns; from == to: none */
+    bool later_too;    /* all behind them may go as well */
+    bool whole;        /* nothing there was acknowledged: batches go as a whole */
+    bool silent;       /* nothing can tell that there was more */
+    uint8_t boot;
+} loss;
+
+static int lines;
+static void count_line(void *context, const char *line) {
+    (void)context, (void)line;
+    lines++;
+}
+
+static bool writing_forbidden;
+static int reading_openat(int dir, const char *name, int flags, unsigned mode) {
+    bool writes = (flags & (O_ACCMODE | O_CREAT | O_TRUNC)) != O_RDONLY && (flags & O_TMPFILE) != O_TMPFILE;
+    writing_forbidden = writing_forbidden || writes;
+    return deaths_os.openat(dir, name, flags, mode);
+}
+
+static int forbidden_flock(int fd, int operation) {
+    writing_forbidden = true;
+    return deaths_os.flock(fd, operation);
+}
+
+static bool open_to(const loss *l, uint32_t flags, varve **ret_store) {
+    char error[300] = "";
+    varve_options options;
+    varve_options_init(&options);
+    options.flags = flags;
+    options.log = count_line;
+    options.error = error;
+    options.error_size = sizeof error;
+    ve_os os = deaths_os;
+    static ve_os reading;
+    if ((flags & VARVE_OPEN_READ_ONLY) != 0) {
+        os.openat = reading_openat;
+        os.flock = forbidden_flock;
+    }
+    reading = os;
+    deaths_boot(l->boot);
+    writing_forbidden = false;
+    int result = ve_open(&reading, l->path, &options, ret_store);
+    if (writing_forbidden)
+        return work_wrong("opened for reading: something was opened for writing, or locked");
+    return result == VARVE_OK || work_wrong("open: %d %s", result, error);
+}
+
+/* Sessions can be read from end to end; seq rises. */
+static bool sessions_read(varve *store) {
+    varve_scan *scan;
+    varve_session session;
+    bool good = varve_scan_open(store, &scan) == VARVE_OK;
+    int result = 0;
+    while (good && (result = varve_scan_next(scan, &session)) == 1) {
+        varve_cursor *cursor;
+        varve_event event;
+        uint64_t events = 0, seq = 0;
+        char id[64];
+        snprintf(id, sizeof id, "%.*s", (int)session.session_id.size, session.session_id.ptr);
+        if (varve_cursor_session(store, varve_cstr(NULL), varve_cstr(id), 0, 0, &cursor) != VARVE_OK)
+            return work_wrong("session %s: %s", id, varve_last_error(store));
+        while ((result = varve_cursor_next(cursor, &event)) == 1) {
+            good = good && (events == 0 || event.seq > seq);
+            seq = event.seq;
+            events++;
+        }
+        varve_cursor_close(&cursor);
+        if (result < 0 || !good)
+            return work_wrong("session %s behind seq %llu: %s", id, (unsigned long long)seq, varve_last_error(store));
+    }
+    if (good && result < 0)
+        work_wrong("scan: %d %s", result, varve_last_error(store));
+    varve_scan_close(&scan);
+    return good && result == 0;
+}
+
+/* What was before the loss is there, and nothing but what was. */
+static bool kept(const loss *l, const items *before, const items *after, size_t *ret_lost) {
+    *ret_lost = 0;
+    for (size_t i = 0; i < before->count; i++) {
+        const item *one = &before->item[i];
+        bool there = has_item(after, one), whole_before = one->batch_end <= l->from;
+        bool whole_behind = one->lsn >= l->to && !l->later_too && l->to != l->from;
+        if (!there && (whole_before || whole_behind || l->from == l->to))
+            return work_wrong("the record at %llx is lost", (unsigned long long)one->lsn);
+        if (there && l->whole && !whole_before && !whole_behind && l->from != l->to)
+            return work_wrong("the record at %llx is there, its batch is not", (unsigned long long)one->lsn);
+        *ret_lost += !there;
+    }
+    for (size_t i = 0; i < after->count; i++)
+        if (after->item[i].lsn < before->tail && !has_item(before, &after->item[i]))
+            return work_wrong("the record at %llx was never written", (unsigned long long)after->item[i].lsn);
+    return true;
+}
+
+static bool reads(const loss *l, const items *before, uint32_t flags) {
+    static items after;
+    varve *store;
+    size_t lost = 0;
+    uint64_t sum = tree_sum(l->path);
+    lines = 0;
+    bool good = open_to(l, VARVE_OPEN_READ_ONLY | flags, &store);
+    if (good) {
+        list_items(store, &after);
+        good = kept(l, before, &after, &lost) && sessions_read(store);
+        int faults = varve_verify(store, VARVE_VERIFY_DEEP, NULL, NULL);
+        if (good && faults < 0)
+            good = work_wrong("verify: %d %s", faults, varve_last_error(store));
+        varve_close(&store);
+    }
+    if (tree_sum(l->path) != sum)
+        good = work_wrong("reading has changed the store");
+    return good;
+}
+
+static bool writes(const loss *l, const items *before) {
+    static items after;
+    varve *store;
+    size_t lost = 0;
+    lines = 0;
+    if (!open_to(l, 0, &store))
+        return false;
+    list_items(store, &after);
+    bool good = kept(l, before, &after, &lost) && sessions_read(store);
+    int said = lines, faults = varve_verify(store, VARVE_VERIFY_DEEP, NULL, NULL);
+    if (good && lost > 0 && said == 0 && faults == 0 && !l->silent)
+        good = work_wrong("%zu records are lost, and nothing is said", lost);
+    if (good && (faults < 0 || (lost == 0 && faults > 0 && l->from == l->to)))
+        good = work_verifies(store, 0);
+    uint32_t writer = 200;
+    good = good && work_run(store, l->book, writer, 0, 40); /* on into the next segment */
+    varve_close(&store);
+    good = good && open_to(l, 0, &store);
+    if (!good)
+        return false;
+    list_items(store, &after);
+    good = kept(l, before, &after, &lost) && sessions_read(store) && work_verifies(store, faults);
+    varve_close(&store);
+    return good;
+}
+
+static bool reads_and_writes(void *context) {
+    const loss *l = ((void **)context)[0];
+    const items *before = ((void **)context)[1];
+    return reads(l, before, 0) && reads(l, before, VARVE_OPEN_NO_INDEX) && writes(l, before);
+}
+
+static void check_loss(loss *l, items *before, const char *what, size_t length) {
+    void *context[] = {l, before};
+    int status = work_in_child(reads_and_writes, context);
+    if (!work_succeeded(status))
+        print_error("after %s %zu: from %llx to %llx, boot %d, status %x\n", what, length, (unsigned long long)l->from,
+                    (unsigned long long)l->to, l->boot, (unsigned)status);
+    assert_true(work_succeeded(status));
+}
+
+/* A store of two segments and a bit; every append waited for, or none. */
+static void make_store(const char *path, work_book *book, bool synced, uint32_t batches, items *ret) {
+    varve *store = NULL;
+    assert_true(work_open(NULL, path, 0, &store));
+    for (uint32_t number = 0; number < batches; number++)
+        assert_true(work_append(store, book, 0, number, VARVE_NONE));
+    if (synced)
+        assert_int_equal(varve_sync(store), VARVE_OK);
+    list_items(store, ret);
+    assert_true(ret->count < ITEMS_MAX && vf_lsn_segment(ret->tail) == 2);
+    varve_close(&store);
+}
+
+enum { BATCHES = 18 };
+
+/* ---- What can be lost without loss ---- */
+
+static void find_chunk(void *context, const char *name, size_t size) {
+    (void)size;
+    if (strstr(name, "sessions.c.") != NULL)
+        snprintf(context, 300, "%s", name);
+}
+
+static void find_tables(void *context, const char *name, size_t size) {
+    (void)size;
+    if (strstr(name, "/TABLES") != NULL)
+        snprintf(context, 300, "%s", name);
+}
+
+static void nothing_is_lost_with_the_boot_CONTROL_the_index_or_by_copying(void **state) {
+    (void)state;
+    static items before;
+    work_book *book = work_book_new();
+    char *path = scratch_new(), name[300] = "";
+    make_store(path, book, false, BATCHES, &before);
+    static const char *const losses[] = {"boot", "CONTROL", "idx", "copy", "TABLES", "chunk", "CONTROL and idx", "LOCK.append"};
+    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++)
+        for (int read_only_mode = 0; read_only_mode < 2; read_only_mode++) {
+            char *copy = scratch_new();
+            tree_copy(path, copy, strcmp(losses[i], "copy") != 0);
+            loss l = {.path = copy, .book = book, .boot = i == 0 ? 9 : 0};
+            if (strstr(losses[i], "CONTROL") != NULL)
+                tree_remove(copy, "CONTROL");
+            if (strstr(losses[i], "idx") != NULL)
+                tree_remove(copy, "idx");
+            if (strcmp(losses[i], "TABLES") == 0 || strcmp(losses[i], "chunk") == 0) {
+                tree_each(copy, i == 4 ? find_tables : find_chunk, name);
+                tree_remove(copy, name);
+            }
+            if (strcmp(losses[i], "LOCK.append") == 0)
+                tree_remove(copy, "LOCK.append");
+            if (read_only_mode == 1) { /* a directory that may only be read */
+                scratch_run("chmod -R a-w '%s'", copy);
+                assert_true(reads(&l, &before, 0));
+                scratch_run("chmod -R u+w '%s'", copy);
+            } else {
+                check_loss(&l, &before, losses[i], 0);
+            }
+            scratch_free(copy);
+        }
+    scratch_free(path);
+    work_book_free(book);
+}
+
+/* ---- A segment cut off at any length ---- */
+
+typedef enum { BELIEVED, OTHER_BOOT, NO_CONTROL, NO_INDEX, STATES } store_state;
+
+static bool worth_a_cut(const items *before, uint32_t segment, size_t length) {
+    if (length % 997 == 0 || length < 3 || (length > 4090 && length < 4170))
+        return true;
+    for (size_t i = 0; i < before->count; i++) {
+        const item *one = &before->item[i];
+        uint64_t at = vf_lsn(segment, (uint32_t)length);
+        bool border = i % (work_long() ? 1 : 37) == 0 || one->end == before->tail;
+        uint64_t reach = work_long() ? 300 : one->end == before->tail ? 66 : 1;
+        if (border && at + reach >= one->lsn && at <= one->lsn + reach)
+            return true;
+        if (border && at + reach >= one->end && at <= one->end + reach)
+            return true;
+    }
+    return false;
+}
+
+static bool at_border(const items *before, uint64_t cut) {
+    for (size_t i = 0; i < before->count; i++)
+        if (before->item[i].batch_end == cut)
+            return true;
+    return false;
+}
+
+static void cut_and_check(const char *path, work_book *book, items *before, uint32_t segment, size_t length, bool synced, store_state s) {
+    char *copy = scratch_new(), name[32];
+    snprintf(name, sizeof name, "seg/%08u.log", segment);
+    tree_copy(path, copy, true);
+    tree_truncate(copy, name, length);
+    if (s >= NO_CONTROL)
+        tree_remove(copy, "CONTROL");
+    if (s == NO_INDEX)
+        tree_remove(copy, "idx");
+    bool last = segment == vf_lsn_segment(before->tail);
+    uint64_t end = last ? before->tail : vf_lsn(segment + 1, 0), cut = vf_lsn(segment, (uint32_t)length);
+    loss l = {.path = copy, .book = book, .from = cut, .to = cut < end ? end : cut, .boot = s == OTHER_BOOT ? 9 : 0};
+    l.from = cut < vf_lsn(segment, VF_SEGMENT_HEADER) ? vf_lsn(segment, 0) : cut;
+    if (l.to == cut)
+        l.from = l.to = 0;
+    l.later_too = !last && !synced;
+    l.whole = last && !synced;
+    l.silent = last && s >= NO_CONTROL && (length < VF_SEGMENT_HEADER || length == VF_SEGMENT_HEADER || at_border(before, cut));
+    check_loss(&l, before, synced ? "a cut (synced) at" : "a cut at", length);
+    scratch_free(copy);
+}
+
+static void cut_everywhere(bool synced) {
+    static items before;
+    work_book *book = work_book_new();
+    char *path = scratch_new();
+    make_store(path, book, synced, BATCHES, &before);
+    uint32_t turn = 0;
+    for (uint32_t segment = 1; segment <= 2; segment++)
+        for (size_t length = 0; length < 65536; length++)
+            if (worth_a_cut(&before, segment, length))
+                for (int s = 0; s < STATES; s++)
+                    if (work_long() || turn++ % 3 == 0)
+                        cut_and_check(path, book, &before, segment, length, synced, (store_state)s);
+    scratch_free(path);
+    work_book_free(book);
+}
+
+static void a_segment_cut_anywhere_loses_what_lies_behind_and_whole_batches(void **state) {
+    (void)state;
+    cut_everywhere(false);
+}
+
+static void a_segment_cut_anywhere_before_what_the_disk_had_confirmed_is_told(void **state) {
+    (void)state;
+    cut_everywhere(true);
+}
+
+/* ---- Versions and features ---- */
+
+static int open_result(const char *path, uint32_t flags) {
+    varve_options options;
+    varve_options_init(&options);
+    options.flags = flags;
+    varve *store = NULL;
+    int result = varve_open(path, &options, &store);
+    varve_close(&store);
+    return result;
+}
+
+/* STORE's sum over what stands behind it. */
+static void seal_bytes(uint8_t *bytes) {
+    le64 sum;
+    vf_put64(&sum, vf_sum64(bytes + 16, 4096 - 16, 0));
+    memcpy(bytes + 8, &sum, sizeof sum);
+}
+
+static void check_feature(const char *path, const char *file, size_t offset, int for_reading, int for_writing) {
+    uint8_t bytes[4096], changed[4096];
+    tree_read(path, file, bytes, sizeof bytes, 0);
+    memcpy(changed, bytes, sizeof changed);
+    changed[offset] |= 0x40;
+    seal_bytes(changed);
+    tree_write(path, file, changed, sizeof changed, 0);
+    uint64_t sum = tree_sum(path);
+    int result = open_result(path, VARVE_OPEN_READ_ONLY);
+    if (result != for_reading)
+        print_error("%s byte %zu: opened for reading: %d\n", file, offset, result);
+    assert_int_equal(result, for_reading);
+    result = open_result(path, 0);
+    if (result != for_writing)
+        print_error("%s byte %zu: opened for writing: %d\n", file, offset, result);
+    assert_int_equal(result, for_writing);
+    if (for_writing != VARVE_OK)
+        assert_true(tree_sum(path) == sum); /* what must not be written is not */
+    tree_write(path, file, bytes, sizeof bytes, 0);
+}
+
+static void a_store_of_another_version_or_with_unknown_features_is_refused(void **state) {
+    (void)state;
+    static items before;
+    work_book *book = work_book_new();
+    char *path = scratch_new();
+    make_store(path, book, false, BATCHES, &before);
+    check_feature(path, "STORE", 16, VARVE_OK, VARVE_OK);                   /* compat */
+    check_feature(path, "STORE", 21, VARVE_OK, VARVE_E_VERSION);            /* read_compat */
+    check_feature(path, "STORE", 26, VARVE_E_VERSION, VARVE_E_VERSION);     /* incompat */
+    check_feature(path, "STORE", 28, VARVE_E_VERSION, VARVE_E_VERSION);     /* major */
+    check_feature(path, "STORE", 30, VARVE_OK, VARVE_OK);                   /* minor */
+    scratch_free(path);
+    work_book_free(book);
+}
+
+static void a_segment_of_another_version_is_refused_and_not_taken_for_damage(void **state) {
+    (void)state;
+    static items before;
+    work_book *book = work_book_new();
+    for (int synced = 0; synced < 2; synced++) {
+        char *path = scratch_new();
+        make_store(path, book, synced == 1, BATCHES, &before);
+        tree_remove(path, "CONTROL");
+        check_feature(path, "seg/00000002.log", 26, VARVE_E_VERSION, VARVE_E_VERSION);
+        check_feature(path, "seg/00000001.log", 28, VARVE_E_VERSION, VARVE_E_VERSION);
+        scratch_free(path);
+    }
+    work_book_free(book);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_lost_with_the_boot_CONTROL_the_index_or_by_copying),
+        cmocka_unit_test(a_segment_cut_anywhere_loses_what_lies_behind_and_whole_batches),
+        cmocka_unit_test(a_segment_cut_anywhere_before_what_the_disk_had_confirmed_is_told),
+        cmocka_unit_test(a_store_of_another_version_or_with_unknown_features_is_refused),
+        cmocka_unit_test(a_segment_of_another_version_is_refused_and_not_taken_for_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
