@@ -31,6 +31,9 @@ SAME(VARVE_STATUS_UNKNOWN, VF_STATUS_UNKNOWN);
 SAME(VARVE_SESSION_SUBAGENT, VF_SESSION_SUBAGENT);
 SAME(VARVE_CHANNEL_ACP, VF_CHANNEL_ACP);
 SAME(VARVE_RECORD_SESSION, VF_KIND_SESSION);
+SAME(VARVE_RECORD_FORK, VF_KIND_FORK);
+SAME(VARVE_RECORD_REWIND, VF_KIND_REWIND);
+SAME(VARVE_RECORD_DELETE, VF_KIND_TOMBSTONE);
 SAME(sizeof(varve_key), sizeof(vf_key));
 
 enum { SESSION_ID_MAX = 1024 };
@@ -268,6 +271,63 @@ int varve_batch_add(varve_batch *batch, const varve_event *event) {
 
 int varve_batch_set(varve_batch *batch, const varve_event *event) {
     return add(batch, event, VF_KIND_SESSION);
+}
+
+int varve_batch_fork(varve_batch *batch, const varve_event *child, varve_str parent_machine, varve_str parent_session,
+                     uint64_t parent_seq) {
+    if (batch == NULL || child == NULL || child->size < sizeof *child)
+        return VARVE_E_ARGUMENT;
+    varve_event named = *child;
+    named.session_id = parent_session;
+    named.machine_id = parent_machine;
+    int parent = batch_session(batch, &named);
+    if (parent < 0)
+        return parent;
+    named = *child;
+    named.str[VARVE_STR_PARENT_ID] = parent_session;
+    named.str[VARVE_STR_PARENT_MACHINE] = parent_machine;
+    named.session_type = VARVE_SESSION_FORKED;
+    int number = add(batch, &named, VF_KIND_FORK);
+    if (number >= 0) {
+        batch->records[number].seq = parent_seq;
+        batch->records[number].parent = (uint32_t)parent;
+    }
+    return number;
+}
+
+static int add_mark(varve_batch *batch, uint8_t kind, varve_str machine, varve_str id, uint64_t seq) {
+    varve_event named;
+    if (batch == NULL)
+        return VARVE_E_ARGUMENT;
+    varve_event_init(&named);
+    named.session_id = id;
+    named.machine_id = machine;
+    int session = batch_session(batch, &named);
+    if (session < 0)
+        return session;
+    ve_batch_record *record;
+    uint8_t *at = new_record(batch, kind, sizeof(vf_mark_fixed), &record);
+    if (at == NULL)
+        return VARVE_E_NO_MEMORY;
+    vf_frame *frame = (vf_frame *)(void *)at;
+    frame->kind = kind;
+    vf_put32(&frame->length, record->length);
+    vf_mark_fixed mark = {0};
+    vf_put64(&mark.seq, seq);
+    memcpy(at + VF_FRAME_SIZE, &mark, sizeof mark);
+    record->session = (uint32_t)session;
+    record->seq = seq;
+    record->stamp = true;
+    batch->size += record->length;
+    return (int)batch->count++;
+}
+
+int varve_batch_rewind(varve_batch *batch, varve_str machine_id, varve_str session_id, uint64_t keep_seq) {
+    return add_mark(batch, VF_KIND_REWIND, machine_id, session_id, keep_seq);
+}
+
+int varve_batch_delete(varve_batch *batch, varve_str machine_id, varve_str session_id) {
+    return add_mark(batch, VF_KIND_TOMBSTONE, machine_id, session_id, UINT64_MAX);
 }
 
 int varve_batch_cursor(varve_batch *batch, varve_str name, const void *state, size_t state_size) {

@@ -61,7 +61,7 @@ static vf_text machine_of(const plan *p, const ve_batch_session *session) {
 }
 
 /* A SESSION record with identity and, if 'body' is given, attributes. */
-static int add_session_record(plan *p, uint32_t number, const vf_body *body, int64_t time, uint8_t flags) {
+static int add_session_record(plan *p, uint8_t kind, uint32_t number, const vf_body *body, int64_t time, uint8_t flags) {
     ve_batch_session *session = &p->batch->sessions[number];
     vf_text str[VF_STRS] = {{0}};
     vf_fixed fixed = {.source = VF_SOURCE_API};
@@ -80,7 +80,7 @@ static int add_session_record(plan *p, uint32_t number, const vf_body *body, int
         return ve_fail(p->store, size == 0 ? VARVE_E_TOO_BIG : VARVE_E_NO_MEMORY, "a session's attributes are too large");
     vf_body_encode(at + VF_FRAME_SIZE, &fixed, str, body == NULL ? NULL : body->payload, payload);
     vf_frame *frame = (vf_frame *)(void *)at;
-    frame->kind = VF_KIND_SESSION;
+    frame->kind = kind;
     frame->flags = flags;
     vf_put32(&frame->length, length);
     vf_put_i64(&frame->time, time);
@@ -177,13 +177,43 @@ static int find_sessions(plan *p) {
     return VARVE_OK;
 }
 
+/* A session that begins with another's records: its own follow the parent's in seq and chain. */
+static int resolve_fork(plan *p, ve_batch_session *child, const ve_batch_record *record) {
+    const ve_batch_session *parent = &p->batch->sessions[p->batch->sessions[record->parent].same];
+    if (child->defined || child->introduced)
+        return ve_fail(p->store, VARVE_E_EXISTS, "session '%.*s' exists already", (int)child->id_size, p->batch->texts + child->id_at);
+    if (!parent->defined)
+        return ve_fail(p->store, VARVE_E_NOT_FOUND, "no session '%.*s' to fork", (int)parent->id_size, p->batch->texts + parent->id_at);
+    uint64_t seq = record->seq == UINT64_MAX ? parent->last_seq : record->seq;
+    int result = ve_log_seek(p->store, parent->last_lsn, seq, &child->last_lsn);
+    child->last_seq = seq;
+    child->introduced = result == VARVE_OK;
+    return result;
+}
+
+static int add_mark(plan *p, const ve_batch_record *record, ve_batch_session *session, uint32_t number, uint8_t *at) {
+    vf_frame *frame = (vf_frame *)(void *)at;
+    if (!session->defined)
+        return ve_fail(p->store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session->id_size, p->batch->texts + session->id_at);
+    if (frame->kind == VF_KIND_REWIND) {
+        vf_mark_fixed *mark = (vf_mark_fixed *)(void *)(at + VF_FRAME_SIZE);
+        uint64_t to;
+        int result = ve_log_seek(p->store, session->last_lsn, record->seq, &to);
+        if (result < 0)
+            return result;
+        vf_put64(&mark->to, to);
+    }
+    vf_put32(&frame->body_sum, vf_body_sum(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE));
+    return add_piece(p, at, record->length, number);
+}
+
 static int add_record(plan *p, size_t i) {
     ve_batch_record *record = &p->batch->records[i];
     uint8_t *at = p->batch->arena + record->offset;
     vf_frame *frame = (vf_frame *)(void *)at;
-    if (record->stamp) {
+    if (record->stamp) { /* a moment of the session's life if it is an event; else it only gives the order */
         vf_put_i64(&frame->time, p->now);
-        frame->flags |= VF_FRAME_HAS_TIME;
+        frame->flags |= record->kind == VF_KIND_EVENT ? VF_FRAME_HAS_TIME : 0;
         record->stamp = false;
     }
     frame->flags &= (uint8_t)~VF_FRAME_BATCH_END;
@@ -191,10 +221,14 @@ static int add_record(plan *p, size_t i) {
         return add_piece(p, at, record->length, UINT32_MAX);
     uint32_t number = p->batch->sessions[record->session].same;
     ve_batch_session *session = &p->batch->sessions[number];
+    if (record->kind == VF_KIND_REWIND || record->kind == VF_KIND_TOMBSTONE)
+        return add_mark(p, record, session, number, at);
     int result = VARVE_OK;
-    if (!session->defined && !session->introduced) {
+    if (record->kind == VF_KIND_FORK) {
+        result = resolve_fork(p, session, record);
+    } else if (!session->defined && !session->introduced) {
         session->introduced = true;
-        result = add_session_record(p, number, NULL, vf_get_i64(frame->time), 0);
+        result = add_session_record(p, VF_KIND_SESSION, number, NULL, vf_get_i64(frame->time), 0);
     }
     if (result < 0)
         return result;
@@ -203,7 +237,7 @@ static int add_record(plan *p, size_t i) {
     vf_body body;
     if (vf_body_decode(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE, &body) != VF_OK)
         return ve_fail(p->store, VARVE_E_ARGUMENT, "a record of the batch cannot be read back");
-    return add_session_record(p, number, &body, vf_get_i64(frame->time), frame->flags);
+    return add_session_record(p, record->kind, number, &body, vf_get_i64(frame->time), frame->flags);
 }
 
 static int make_plan(plan *p) {
@@ -258,7 +292,7 @@ static uint32_t seal(plan *p, uint64_t lsn, uint64_t salt, uint32_t chain) {
             vf_put64(&frame->seq, ++session->last_seq);
             vf_put64(&frame->prev, session->last_lsn);
             session->last_lsn = lsn;
-            if (frame->kind == VF_KIND_SESSION) {
+            if (frame->kind == VF_KIND_SESSION || frame->kind == VF_KIND_FORK) {
                 vf_fixed *fixed = (vf_fixed *)(void *)(p->pieces[i].at + VF_FRAME_SIZE);
                 if (vf_get64(fixed->prev_set) != session->last_set) { /* the batch has several */
                     vf_put64(&fixed->prev_set, session->last_set);

@@ -25,7 +25,8 @@ struct varve_cursor {
 };
 
 static bool wanted_kind(const varve_cursor *cursor, uint8_t kind) {
-    return kind == VF_KIND_EVENT || (kind == VF_KIND_SESSION && (cursor->flags & VARVE_CURSOR_SETTINGS) != 0);
+    bool setting = kind == VF_KIND_SESSION || kind == VF_KIND_FORK || kind == VF_KIND_REWIND || kind == VF_KIND_TOMBSTONE;
+    return kind == VF_KIND_EVENT || (setting && (cursor->flags & VARVE_CURSOR_SETTINGS) != 0);
 }
 
 /* ---- Decoding ---- */
@@ -36,6 +37,14 @@ static varve_str text(vf_text from) {
 
 static int fill_event(varve_cursor *cursor, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, varve_event *ret) {
     vf_body body;
+    if (frame->kind == VF_KIND_REWIND || frame->kind == VF_KIND_TOMBSTONE) {
+        varve_event_init(ret);
+        ret->time = vf_get_i64(frame->time);
+        ret->record = frame->kind;
+        ret->lsn = lsn;
+        ret->seq = vf_get64(frame->seq);
+        return VARVE_OK;
+    }
     vf_result result = vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &body);
     if (result != VF_OK)
         return ve_fail(cursor->store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: %s", cursor->store->path,
@@ -86,7 +95,8 @@ static int fill_event(varve_cursor *cursor, uint64_t lsn, const vf_frame *frame,
 /* Whose event it is: from the session's identity record. */
 static int fill_identity(varve_cursor *cursor, const vf_frame *frame, varve_event *ret) {
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
-    uint32_t row = ve_find(&cursor->store->index, VF_TABLE_SESSIONS, frame->session);
+    vf_key key = cursor->by_session ? cursor->session : frame->session; /* a fork shows its parent's events as its own */
+    uint32_t row = ve_find(&cursor->store->index, VF_TABLE_SESSIONS, key);
     if (row == UINT32_MAX)
         return VARVE_OK; /* the index does not follow yet */
     int result = ve_read_row(&cursor->store->index, VF_TABLE_SESSIONS, row, true, image);
@@ -108,23 +118,28 @@ static int give(varve_cursor *cursor, uint64_t lsn, const vf_frame *frame, const
 /* Walks back from the newest record, noting the end of each stretch. A broken chain makes the cursor scan. */
 static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
     uint64_t lsn = last_lsn, count = 0;
+    vf_key expected = cursor->session;
+    bool any = false; /* behind a FORK the records are the parent's */
     while (lsn != 0) {
         vf_frame frame;
-        if (ve_log_frame(cursor->store, lsn, &frame) < 0 || !vf_key_equal(frame.session, cursor->session)) {
+        uint64_t older = 0;
+        bool good = ve_log_frame(cursor->store, lsn, &frame) == VARVE_OK && (any || vf_key_equal(frame.session, expected)) &&
+                    ve_log_older(cursor->store, lsn, &frame, &older) == VARVE_OK;
+        if (!good) {
             cursor->scanning = true;
             cursor->at = ve_log_first(cursor->store);
             return VARVE_OK;
         }
-        if (lsn < cursor->limit && vf_get64(frame.seq) >= cursor->from_seq) {
-            if (count++ % STRIDE == 0) {
-                if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1, sizeof *cursor->marks))
-                    return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
-                cursor->marks[cursor->mark_count++] = lsn;
-            }
-        } else if (lsn < cursor->limit) {
+        expected = frame.session;
+        any = frame.kind == VF_KIND_FORK;
+        if (lsn < cursor->limit && vf_get64(frame.seq) < cursor->from_seq)
             break;
+        if (lsn < cursor->limit && count++ % STRIDE == 0) {
+            if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1, sizeof *cursor->marks))
+                return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
+            cursor->marks[cursor->mark_count++] = lsn;
         }
-        lsn = vf_get64(frame.prev);
+        lsn = older;
     }
     return VARVE_OK;
 }
@@ -225,7 +240,8 @@ static int next_backward(varve_cursor *cursor, varve_event *ret_event) {
         int result = ve_log_record(cursor->store, lsn, &frame, &bytes);
         if (result < 0)
             return result;
-        cursor->at = vf_get64(frame.prev);
+        if ((result = ve_log_older(cursor->store, lsn, &frame, &cursor->at)) < 0)
+            return result;
         if (lsn < cursor->limit && vf_get64(frame.seq) <= cursor->from_seq && wanted_kind(cursor, frame.kind))
             return give(cursor, lsn, &frame, bytes, ret_event);
     }
@@ -244,7 +260,8 @@ static int load_stretch(varve_cursor *cursor) {
         if (vf_get64(frame.seq) < cursor->from_seq)
             break;
         cursor->stretch[cursor->stretch_count++] = lsn;
-        lsn = vf_get64(frame.prev);
+        if ((result = ve_log_older(cursor->store, lsn, &frame, &lsn)) < 0)
+            return result;
     }
     cursor->stretch_at = cursor->stretch_count;
     return VARVE_OK;

@@ -36,7 +36,7 @@ typedef struct {
     uint64_t lsn;
     const vf_frame *frame;
     const vf_body *body;
-
+    bool paid; /* folded again: what it cost is counted already */
 } record;
 
 /* Order of the record and the one at 'other': most often told by the time alone. */
@@ -105,7 +105,7 @@ static const struct {
 };
 
 static int fold_fields(const record *r, vf_hot *hot, vf_cold *cold) {
-    bool set = r->frame->kind == VF_KIND_SESSION;
+    bool set = r->frame->kind != VF_KIND_EVENT;
     uint64_t present = vf_get64(r->body->fixed.present);
     for (size_t i = 0; i < sizeof text_fields / sizeof *text_fields; i++) {
         vf_text text = r->body->str[text_fields[i].str];
@@ -320,7 +320,7 @@ static int fold_event(const record *r, ve_group_row *session) {
     fold_status(r, hot, cold);
     fold_life(r, session);
     int result = fold_fields(r, hot, cold);
-    if (result == VARVE_OK)
+    if (result == VARVE_OK && !r->paid)
         result = ve_charge(r->store, r->index, r->group, session, r->lsn, r->frame, r->body);
     return result;
 }
@@ -356,11 +356,43 @@ static int fold_parent(const record *r, ve_group_row *session) {
     return ve_link_parent(r->store, r->index, r->group, session->row, parent->row);
 }
 
+enum { COUNTERS = VF_HAS_COST | VF_HAS_TURN | ((1 << VF_TOKENS) - 1) * VF_HAS_TOKENS };
+
+void ve_absolute(vf_cold *cold, const vf_body *body, int sign) {
+    uint64_t present = vf_get64(body->fixed.present);
+    vf_partial *api = &cold->by_source[VF_SOURCE_API];
+    for (int t = 0; t < VF_TOKENS; t++)
+        if ((present & VF_HAS_TOKENS << t) != 0)
+            vf_put64(&api->tokens[t], vf_get64(api->tokens[t]) + (uint64_t)sign * vf_get64(body->fixed.tokens[t]));
+    if ((present & VF_HAS_COST) != 0) {
+        vf_put64(&api->cost, vf_get64(api->cost) + (uint64_t)sign * vf_get64(body->fixed.cost));
+        vf_put32(&api->costed, vf_get32(api->costed) + (uint32_t)sign);
+    }
+    if ((present & VF_HAS_TURN) != 0)
+        vf_put32(&api->turns, vf_get32(api->turns) + (uint32_t)sign * vf_get32(body->fixed.turn));
+}
+
+/* Counters that are said outright replace those that were said before. */
+static void fold_absolute(const record *r, ve_group_row *session) {
+    vf_cold *cold = ve_cold(session);
+    uint64_t before = vf_get64(cold->ref[VF_REF_ABSOLUTE]);
+    if ((vf_get64(r->body->fixed.present) & COUNTERS) == 0 || !take(r, cold, VF_REF_ABSOLUTE, true))
+        return;
+    vf_frame frame;
+    vf_body body;
+    if (before != 0 && ve_log_body(r->store, before, &frame, &body) == VARVE_OK)
+        ve_absolute(cold, &body, -1);
+    ve_absolute(cold, r->body, 1);
+}
+
 static int fold_set(const record *r, ve_group_row *session) {
     vf_hot *hot = ve_hot(session);
     vf_cold *cold = ve_cold(session);
     const vf_fixed *fixed = &r->body->fixed;
     uint32_t flags = vf_get32(fixed->flags);
+    session->dirty = true;
+    fold_times(r, hot);
+    fold_absolute(r, session);
     if (!ve_le_flag(hot->flags, VF_SR_DEFINED)) {
         set_flag(hot, VF_SR_DEFINED, true);
         vf_put64(&cold->ref[VF_REF_IDENTITY], r->lsn);
@@ -413,10 +445,20 @@ int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const 
     vf_hot *hot = ve_hot(session);
     hot->last_seq = frame->seq;
     vf_put64(&hot->last_lsn, lsn);
+    if (frame->kind == VF_KIND_REWIND)
+        session->rewound = true;
+    if (frame->kind == VF_KIND_TOMBSTONE)
+        set_flag(hot, VF_SR_DELETED, true);
+    return ve_fold_record(store, index, group, session, lsn, frame, bytes, false);
+}
+
+int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn, const vf_frame *frame,
+                   const uint8_t *bytes, bool paid) {
     vf_body body;
-    if ((frame->kind != VF_KIND_EVENT && frame->kind != VF_KIND_SESSION) ||
+    bool set = frame->kind == VF_KIND_SESSION || frame->kind == VF_KIND_FORK;
+    if ((frame->kind != VF_KIND_EVENT && !set) ||
         vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &body) != VF_OK)
         return VARVE_OK;
-    record r = {.store = store, .index = index, .group = group, .lsn = lsn, .frame = frame, .body = &body};
-    return frame->kind == VF_KIND_EVENT ? fold_event(&r, session) : fold_set(&r, session);
+    record r = {.store = store, .index = index, .group = group, .lsn = lsn, .frame = frame, .body = &body, .paid = paid};
+    return set ? fold_set(&r, session) : fold_event(&r, session);
 }

@@ -252,6 +252,42 @@ int ve_log_body(varve *store, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_bo
     return result == VF_OK ? VARVE_OK : bad_record(store, lsn, result);
 }
 
+int ve_log_older(varve *store, uint64_t lsn, const vf_frame *frame, uint64_t *ret_older) {
+    if (frame->kind != VF_KIND_REWIND) {
+        *ret_older = vf_get64(frame->prev);
+        return VARVE_OK;
+    }
+    vf_frame whole;
+    const uint8_t *bytes;
+    vf_mark_fixed mark;
+    int result = ve_log_record(store, lsn, &whole, &bytes);
+    if (result < 0)
+        return result;
+    if (vf_get32(whole.length) < VF_FRAME_SIZE + sizeof mark)
+        return bad_record(store, lsn, VF_BAD_FIELD);
+    memcpy(&mark, bytes + VF_FRAME_SIZE, sizeof mark);
+    *ret_older = vf_get64(mark.to);
+    return *ret_older < lsn ? VARVE_OK : bad_record(store, lsn, VF_BAD_FIELD);
+}
+
+int ve_log_seek(varve *store, uint64_t lsn, uint64_t seq, uint64_t *ret_lsn) {
+    while (lsn != 0) {
+        vf_frame frame;
+        int result = ve_log_frame(store, lsn, &frame);
+        if (result < 0)
+            return result;
+        if (vf_get64(frame.seq) == seq && frame.kind != VF_KIND_REWIND) {
+            *ret_lsn = lsn;
+            return VARVE_OK;
+        }
+        if (vf_get64(frame.seq) < seq)
+            break;
+        if ((result = ve_log_older(store, lsn, &frame, &lsn)) < 0)
+            return result;
+    }
+    return ve_fail(store, VARVE_E_NOT_FOUND, "no event with seq %llu is to be seen there", (unsigned long long)seq);
+}
+
 uint64_t ve_log_first(varve *store) {
     (void)store;
     return vf_lsn(1, VF_SEGMENT_HEADER);

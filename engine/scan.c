@@ -9,6 +9,8 @@ struct varve_scan {
     varve *store;
     uint64_t next;
     bool strings;
+    char *labels;
+    size_t labels_room;
 };
 
 /* Which record gives which text of a session. */
@@ -59,6 +61,7 @@ int varve_scan_open(varve *store, varve_scan **ret_scan) {
 void varve_scan_close(varve_scan **scan) {
     if (scan == NULL || *scan == NULL)
         return;
+    free((*scan)->labels);
     free(*scan);
     *scan = NULL;
 }
@@ -181,21 +184,102 @@ static int fill_texts(varve *store, const vf_cold *cold, varve_session *ret) {
     return VARVE_OK;
 }
 
-/* Labels of a session: the newest record that sets a key decides; they are given as the newest record has them. */
-static void fill_labels(varve *store, const vf_cold *cold, varve_session *ret) {
-    vf_frame frame;
-    vf_body body;
-    for (uint64_t lsn = vf_get64(cold->ref[VF_REF_LAST_SET]), next; lsn != 0; lsn = next) {
+/* ---- Labels: each SESSION record may set some and take some away; the later one decides, key by key ---- */
+
+typedef struct {
+    const char *key, *value; /* value NULL: taken away */
+    size_t key_size, value_size;
+    int64_t time;
+    uint64_t lsn;
+} label;
+
+static int by_label(const void *a, const void *b) {
+    const label *p = a, *q = b;
+    int order = memcmp(p->key, q->key, p->key_size < q->key_size ? p->key_size : q->key_size);
+    if (order == 0 && p->key_size != q->key_size)
+        order = p->key_size < q->key_size ? -1 : 1;
+    if (order == 0 && p->time != q->time)
+        order = p->time > q->time ? -1 : 1; /* newest first */
+    return order != 0 ? order : p->lsn > q->lsn ? -1 : p->lsn < q->lsn;
+}
+
+static bool take_labels(label **labels, size_t *count, size_t *room, vf_text text, int64_t time, uint64_t lsn) {
+    for (const char *at = text.ptr, *end = text.ptr + text.size; at < end;) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        line_end = line_end == NULL ? end : line_end;
+        const char *equals = memchr(at, '=', (size_t)(line_end - at));
+        if (!ve_grow(labels, room, *count + 1, sizeof **labels))
+            return false;
+        label *l = &(*labels)[*count];
+        *l = (label){.key = at, .key_size = (size_t)((equals == NULL ? line_end : equals) - at), .time = time, .lsn = lsn};
+        if (equals != NULL) {
+            l->value = equals + 1;
+            l->value_size = (size_t)(line_end - l->value);
+        }
+        *count += l->key_size > 0;
+        at = line_end + 1;
+    }
+    return true;
+}
+
+/* Writes what is set now as lines, by key, into the scan's own memory. */
+static bool write_labels(varve_scan *scan, const label *labels, size_t count, varve_str *ret) {
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool first = i == 0 || labels[i].key_size != labels[i - 1].key_size ||
+                     memcmp(labels[i].key, labels[i - 1].key, labels[i].key_size) != 0;
+        if (!first || labels[i].value == NULL)
+            continue;
+        size_t need = size + labels[i].key_size + labels[i].value_size + 2;
+        if (!ve_grow(&scan->labels, &scan->labels_room, need, 1))
+            return false;
+        if (size > 0)
+            scan->labels[size++] = '\n';
+        memcpy(scan->labels + size, labels[i].key, labels[i].key_size);
+        size += labels[i].key_size;
+        scan->labels[size++] = '=';
+        memcpy(scan->labels + size, labels[i].value, labels[i].value_size);
+        size += labels[i].value_size;
+    }
+    if (size > 0)
+        *ret = (varve_str){scan->labels, size};
+    return true;
+}
+
+static int fill_labels(varve_scan *scan, const vf_cold *cold, varve_session *ret) {
+    varve *store = scan->store;
+    label *labels = NULL;
+    size_t count = 0, room = 0;
+    bool good = true;
+    uint64_t next;
+    for (uint64_t lsn = vf_get64(cold->ref[VF_REF_LAST_SET]); good && lsn != 0; lsn = next) {
+        vf_frame frame;
+        vf_body body;
         if (ve_log_body(store, lsn, &frame, &body) < 0)
-            return;
+            break;
+        if (body.str[VF_STR_LABELS].ptr != NULL)
+            good = take_labels(&labels, &count, &room, body.str[VF_STR_LABELS], vf_get_i64(frame.time), lsn);
         next = vf_get64(body.fixed.prev_set);
         if (next >= lsn)
-            return; /* a crafted record: the way back never ends */
-        if (body.str[VF_STR_LABELS].ptr != NULL) {
-            ret->str[VF_STR_LABELS] = str_of(&body, VF_STR_LABELS);
-            return;
-        }
+            break; /* a crafted record: the way back never ends */
     }
+    if (good && count > 0) {
+        qsort(labels, count, sizeof *labels, by_label);
+        good = write_labels(scan, labels, count, &ret->str[VF_STR_LABELS]);
+    }
+    free(labels);
+    return good ? VARVE_OK : ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+}
+
+/* A parent that was deleted is none any more. */
+static void forget_deleted_parent(varve *store, varve_session *session) {
+    vf_hot hot;
+    if (session->parent_row == UINT64_MAX ||
+        ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)session->parent_row, false, &hot) < 0 ||
+        !ve_le_flag(hot.flags, VF_SR_DELETED))
+        return;
+    session->parent_row = UINT64_MAX;
+    session->str[VF_STR_PARENT_ID] = session->str[VF_STR_PARENT_MACHINE] = (varve_str){NULL, 0};
 }
 
 int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
@@ -219,7 +303,8 @@ int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_sessio
     if (result == VARVE_OK && scan->strings)
         result = fill_texts(store, cold, &session);
     if (result == VARVE_OK && scan->strings && (session.flags & VARVE_SS_LABELS) != 0)
-        fill_labels(store, cold, &session);
+        result = fill_labels(scan, cold, &session);
+    forget_deleted_parent(store, &session);
     if (result < 0)
         return result;
     *ret_session = session;

@@ -45,13 +45,15 @@ _Static_assert(offsetof(vf_hot, turns) - offsetof(vf_hot, user_messages) == 6 * 
 
 int ve_fold_settle(varve *store, ve_index *index, ve_group *group, uint64_t upto) {
     (void)upto;
-    for (size_t i = 0; i < group->count; i++)
-        if (group->rows[i].refold) {
-            int result = ve_lifecycle(store, index, group, group->rows[i].row);
-            if (result < 0)
-                return result;
-            group->rows[i].refold = false;
-        }
+    for (size_t i = 0; i < group->count; i++) {
+        ve_group_row *row = &group->rows[i];
+        int result = row->rewound ? ve_refold(store, index, group, row->row) : VARVE_OK;
+        if (result == VARVE_OK && row->refold)
+            result = ve_lifecycle(store, index, group, row->row);
+        if (result < 0)
+            return result;
+        row->rewound = row->refold = false;
+    }
     for (size_t i = 0; i < group->count; i++) { /* roll-ups add rows behind, which need none */
         ve_group_row *row = &group->rows[i];
         if (!row->dirty)
@@ -115,83 +117,5 @@ int ve_intern(varve *store, ve_index *index, ve_group *group, vf_text name, uint
         row = added->row;
     }
     *ret_name = row + 1;
-    return VARVE_OK;
-}
-
-/* ---- Life cycles that events came late to ---- */
-
-typedef struct {
-    vf_frame frame;
-    vf_body body; /* fixed part only */
-    uint64_t lsn;
-    int life;
-} life_event;
-
-static int by_canon(const void *a, const void *b) {
-    const life_event *p = a, *q = b;
-    return ve_canonical(&p->frame, &p->body, &q->frame, &q->body);
-}
-
-static void replay_life(vf_hot *hot, vf_cold *cold, const life_event *events, size_t count) {
-    bool ended = false, started = false, has_end = false;
-    int64_t last_started = 0, last_ended = 0, first_ended = 0;
-    uint32_t revivals = 0;
-    for (size_t i = 0; i < count; i++) {
-        int64_t time = vf_get_i64(events[i].frame.time);
-        if (events[i].life == VE_LIFE_END) {
-            first_ended = has_end ? first_ended : time;
-            has_end = ended = true;
-            last_ended = time;
-            continue;
-        }
-        revivals += ended;
-        if (ended || events[i].life == VE_LIFE_START) {
-            last_started = time;
-            started = true;
-        }
-        ended = false;
-        last_ended = 0;
-    }
-    uint32_t flags = vf_get32(hot->flags) & ~(uint32_t)(VF_SR_ENDED | VF_SR_HAS_END | VF_SR_STARTED);
-    flags |= (ended ? VF_SR_ENDED : 0u) | (has_end ? VF_SR_HAS_END : 0u) | (started ? VF_SR_STARTED : 0u);
-    vf_put32(&hot->flags, flags);
-    vf_put32(&hot->revivals, revivals);
-    vf_put_i64(&hot->last_ended, last_ended);
-    vf_put_i64(&hot->first_ended, first_ended);
-    if (started)
-        vf_put_i64(&hot->last_started, last_started);
-    if (count > 0) {
-        vf_put64(&cold->ref[VF_REF_LIFECYCLE], events[count - 1].lsn);
-        cold->lifecycle_time = events[count - 1].frame.time;
-    }
-}
-
-int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
-    (void)group;
-    ve_group_row *session = ve_group_get(store, index, VF_TABLE_SESSIONS, row);
-    if (session == NULL)
-        return VARVE_E_INDEX;
-    life_event *events = NULL;
-    size_t count = 0, room = 0;
-    uint64_t lsn = vf_get64(ve_hot(session)->last_lsn);
-    while (lsn != 0) {
-        vf_frame frame;
-        vf_body body;
-        if (ve_log_body(store, lsn, &frame, &body) < 0)
-            break; /* damage: what lies before it cannot be reached */
-        int life = ve_life_of(&frame, &body);
-        if (life != VE_LIFE_NONE) {
-            if (!ve_grow(&events, &room, count + 1, sizeof *events)) {
-                free(events);
-                return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
-            }
-            events[count++] = (life_event){.frame = frame, .body.fixed = body.fixed, .lsn = lsn, .life = life};
-        }
-        lsn = vf_get64(frame.prev);
-    }
-    if (count > 1)
-        qsort(events, count, sizeof *events, by_canon);
-    replay_life(ve_hot(session), ve_cold(session), events, count);
-    free(events);
     return VARVE_OK;
 }

@@ -84,6 +84,7 @@ typedef struct ve_group_row {
     bool fresh;
     bool dirty;            /* session: counters by source changed, to be resolved */
     bool refold;           /* session: its life cycle must be folded again */
+    bool rewound;          /* session: all of it must be folded again, without what is hidden now */
 } ve_group_row;
 
 typedef struct ve_group {
@@ -194,6 +195,10 @@ int ve_log_body(varve *store, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_bo
 int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, vf_frame *ret_frame, const uint8_t **ret_bytes,
                 uint64_t *ret_damage);
 uint64_t ve_log_first(varve *store);
+/* lsn of the record before this one in its session, as a reader sees it: REWIND jumps. 0 = none. */
+int ve_log_older(varve *store, uint64_t lsn, const vf_frame *frame, uint64_t *ret_older);
+/* lsn of the record with this seq, going back from 'lsn'; VARVE_E_NOT_FOUND if it is hidden or none. */
+int ve_log_seek(varve *store, uint64_t lsn, uint64_t seq, uint64_t *ret_lsn);
 
 /* ---- table.c ---- */
 
@@ -241,6 +246,13 @@ int ve_charge(varve *store, ve_index *index, ve_group *group, ve_group_row *sess
 int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t child, uint32_t parent);
 int ve_roll_up(varve *store, ve_index *index, ve_group *group, uint32_t child, int64_t delta);
 int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row);
+/* Folds a session again after a REWIND: counts and fields, not what was paid. */
+int ve_refold(varve *store, ve_index *index, ve_group *group, uint32_t row);
+/* One record of a session into its row; 'paid': without charges. */
+int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn, const vf_frame *frame,
+                   const uint8_t *bytes, bool paid);
+/* Adds (sign 1) or takes back (-1) the counters that a SESSION record says outright. */
+void ve_absolute(vf_cold *cold, const vf_body *body, int sign);
 int ve_intern(varve *store, ve_index *index, ve_group *group, vf_text name, uint32_t *ret_name);
 /* -1, 0, 1: canonical order of two records (rules.md "Order"): time, source rank, position, uid, body sum. */
 int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b, const vf_body *b_body);
@@ -306,6 +318,8 @@ typedef struct ve_batch_record {
     uint8_t kind;
     bool has_uid, trusted;
     bool stamp;             /* gets the time of the append */
+    uint64_t seq;           /* FORK: the parent's last that is shared; REWIND: the last that stays */
+    uint32_t parent;        /* FORK: session of the batch */
 } ve_batch_record;
 
 struct varve_batch {

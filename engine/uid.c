@@ -100,6 +100,8 @@ static int walk(varve *store, uint64_t lsn, uint64_t until, bool (*each)(void *c
             if ((vf_get64(fixed.present) & VF_HAS_UID) != 0 && !each(context, fixed.uid))
                 return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
         }
+        if (frame.kind == VF_KIND_FORK)
+            break; /* the uids before it are the parent's */
         lsn = vf_get64(frame.prev);
     }
     return VARVE_OK;

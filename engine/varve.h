@@ -96,7 +96,7 @@ enum {
     VARVE_STR_ERROR = 22, VARVE_STR_GIT_DIR = 23, VARVE_STR_GIT_WORKTREE = 24, VARVE_STR_GITHUB_REPO = 25,
     VARVE_STR_PARENT_ID = 28, VARVE_STR_PARENT_MACHINE = 29, VARVE_STR_PARENT_TOOL_CALL = 30, VARVE_STR_GOAL = 31,
     VARVE_STR_CALLBACKS = 32, /* JSON array */
-    VARVE_STR_LABELS = 33,    /* JSON object of strings; null as a value removes the key */
+    VARVE_STR_LABELS = 33,    /* lines "key=value"; "key" alone takes it away. Read: all that are set, by key */
     VARVE_STR_STATUS = 34, VARVE_STR_SESSION_TYPE = 35, VARVE_STR_MODE = 36, VARVE_STR_CHANNEL = 37,
     VARVE_STR_BOOT_ID = 38, VARVE_STR_PID_NAMESPACE = 39, VARVE_STR_PROJECT = 40, VARVE_STR_SUBTYPE = 42,
     VARVE_STRS = 43,
@@ -138,7 +138,7 @@ enum { VARVE_CHANNEL_NONE, VARVE_CHANNEL_CLI, VARVE_CHANNEL_TUI, VARVE_CHANNEL_T
        VARVE_CHANNEL_SLACK, VARVE_CHANNEL_ACP };
 enum { VARVE_ENUM_NAMED = 255 };
 
-enum { VARVE_RECORD_EVENT = 1, VARVE_RECORD_SESSION = 2 };
+enum { VARVE_RECORD_EVENT = 1, VARVE_RECORD_SESSION = 2, VARVE_RECORD_FORK = 4, VARVE_RECORD_REWIND = 5, VARVE_RECORD_DELETE = 6 };
 
 typedef struct varve_key {
     uint8_t b[16];
@@ -239,8 +239,18 @@ VARVE_API void varve_batch_clear(varve_batch *batch); /* empty, memory kept */
 /* Adds a copy. Returns the index of the record in the batch. */
 VARVE_API int varve_batch_add(varve_batch *batch, const varve_event *event);
 /* Sets attributes of a session (strings, status, session_type, mode, channel, github_*, git_*, parent): what is present
- * in 'event' is set, all else stays. Makes the session if there is none. Not an event: counts nothing. */
+ * in 'event' is set, all else stays. Makes the session if there is none. Not an event: counts nothing. With VARVE_HAS_TIME
+ * 'time' is a moment of the session's life (its creation, its last activity). Tokens, cost and turn are absolute: they
+ * replace what was set before, and stand beside what the session's API events add up to. */
 VARVE_API int varve_batch_set(varve_batch *batch, const varve_event *event);
+/* A new session that begins with the parent's events up to and with 'parent_seq' (UINT64_MAX: all) and goes on from there:
+ * one record, nothing is copied. 'child' names it and may set attributes. VARVE_E_EXISTS, VARVE_E_NOT_FOUND when appended. */
+VARVE_API int varve_batch_fork(varve_batch *batch, const varve_event *child, varve_str parent_machine, varve_str parent_session,
+                               uint64_t parent_seq);
+/* Hides the session's events above 'keep_seq' from every view; what they cost was paid and stays. */
+VARVE_API int varve_batch_rewind(varve_batch *batch, varve_str machine_id, varve_str session_id, uint64_t keep_seq);
+/* Hides the session. Its children lose their parent; forks keep what they share with it. */
+VARVE_API int varve_batch_delete(varve_batch *batch, varve_str machine_id, varve_str session_id);
 /* Says how far input 'name' has been taken; replaces what was said before. At most 4,096 bytes each. */
 VARVE_API int varve_batch_cursor(varve_batch *batch, varve_str name, const void *state, size_t state_size);
 VARVE_API size_t varve_batch_count(const varve_batch *batch);

@@ -51,7 +51,7 @@ static void check_session_chain(verification *v, const char *file, uint64_t lsn,
     if (prev >= lsn || ve_log_frame(v->store, prev, &before) < 0)
         tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "the session's record before this one (seq %llu) cannot be read",
              (unsigned long long)seq - 1);
-    else if (!vf_key_equal(before.session, frame->session) || vf_get64(before.seq) + 1 != seq)
+    else if ((frame->kind != VF_KIND_FORK && !vf_key_equal(before.session, frame->session)) || vf_get64(before.seq) + 1 != seq)
         tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "seq %llu does not follow the session's record before",
              (unsigned long long)seq);
 }
@@ -62,7 +62,7 @@ static void check_record(verification *v, const char *file, uint64_t lsn, const 
     vf_body body;
     vf_key key;
     vf_text name, state;
-    if (frame->kind == VF_KIND_EVENT || frame->kind == VF_KIND_SESSION)
+    if (frame->kind == VF_KIND_EVENT || frame->kind == VF_KIND_SESSION || frame->kind == VF_KIND_FORK)
         result = vf_body_decode(bytes + VF_FRAME_SIZE, size, &body);
     else if (frame->kind == VF_KIND_CURSOR)
         result = vf_cursor_decode(bytes + VF_FRAME_SIZE, size, &key, &name, &state);

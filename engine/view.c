@@ -95,7 +95,8 @@ static bool own_boot(const ve_os *os, varve_str text) {
     return digits == 32 && memcmp(own, said, sizeof own) == 0;
 }
 
-/* Whether the text, "pid:[4026531836]" or the number alone, names the pid namespace of this process. */
+/* Whether the text, "pid:[4026531836]" or the number alone, names the pid namespace of this
+ * process. */
 static bool own_pid_namespace(const ve_os *os, varve_str text) {
     struct stat there;
     char own[64];
@@ -132,7 +133,9 @@ static ssize_t read_proc(const ve_os *os, const char *name, char *to, size_t roo
 
 /* Seconds since 1970 at which the machine was started; -1 if the kernel does not tell. */
 static int64_t boot_time(const ve_os *os) {
-    enum { ROOM = 1 << 20 }; /* the line of interrupts, which comes before it, is long on large machines */
+    enum {
+        ROOM = 1 << 20
+    }; /* the line of interrupts, which comes before it, is long on large machines */
     char *text = malloc(ROOM);
     const char *line = NULL;
     if (text != NULL && read_proc(os, "/proc/stat", text, ROOM) > 0)
@@ -142,8 +145,8 @@ static int64_t boot_time(const ve_os *os) {
     return time;
 }
 
-/* The state letter and the start (in clock ticks since boot) that stand in /proc/PID/stat. The program's name, in
- * parentheses, may hold anything: fields are counted behind its end. */
+/* The state letter and the start (in clock ticks since boot) that stand in /proc/PID/stat. The
+ * program's name, in parentheses, may hold anything: fields are counted behind its end. */
 static bool parse_stat(const char *text, char *ret_state, uint64_t *ret_ticks) {
     enum { FIELD_STATE = 3, FIELD_START = 22 };
     const char *at = strrchr(text, ')');
@@ -170,7 +173,8 @@ static bool started_then(const ve_os *os, const varve_session *session, uint64_t
     if (boot < 0 || per_second <= 0 || ticks > INT64_MAX / 2)
         return true; /* it cannot be told: the pid is alive, and that must do */
     int64_t started = boot + (int64_t)ticks / per_second;
-    return session->process_start >= started - TOLERANCE_S && session->process_start <= started + TOLERANCE_S;
+    return session->process_start >= started - TOLERANCE_S &&
+           session->process_start <= started + TOLERANCE_S;
 }
 
 int varve_session_process(varve *store, const varve_session *session) {
@@ -180,7 +184,8 @@ int varve_session_process(varve *store, const varve_session *session) {
     if ((session->flags & VARVE_SS_HAS_PID) == 0 || session->pid <= 0)
         return VARVE_PROCESS_NONE;
     const ve_os *os = store->os;
-    if (!own_boot(os, session->str[VARVE_STR_BOOT_ID]) || !own_pid_namespace(os, session->str[VARVE_STR_PID_NAMESPACE]))
+    if (!own_boot(os, session->str[VARVE_STR_BOOT_ID]) ||
+        !own_pid_namespace(os, session->str[VARVE_STR_PID_NAMESPACE]))
         return VARVE_PROCESS_FOREIGN;
     char name[64], text[1024], state;
     uint64_t ticks;

@@ -155,13 +155,12 @@ typedef struct {
 } vf_sync_fixed;
 _Static_assert(sizeof(vf_sync_fixed) == 16, "sync body");
 
-/* Body of FORK, REWIND and TOMBSTONE records. */
+/* Body of REWIND and TOMBSTONE records. (A FORK record has the body of a SESSION record.) */
 typedef struct {
-    vf_key other;  /* 64 FORK: the parent; else zero */
-    le64 seq;      /* 80 FORK: the last seq of the parent that the child shares; REWIND: the last that stays;
-                         TOMBSTONE: the last that is gone, all ones = the whole session */
-    le64 first;    /* 88 TOMBSTONE: the first that is gone */
-    le64 reserved; /* 96 zero */
+    vf_key reserved; /* 64 zero */
+    le64 seq;        /* 80 REWIND: the last seq that stays; TOMBSTONE: the last that is gone, all ones = the whole session */
+    le64 first;      /* 88 TOMBSTONE: the first that is gone */
+    le64 to;         /* 96 REWIND: lsn of the record with that seq: going back, reading jumps there */
 } vf_mark_fixed;
 _Static_assert(sizeof(vf_mark_fixed) == 40, "mark body");
 

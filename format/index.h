@@ -190,6 +190,7 @@ typedef enum {
     VF_REF_VERSION = 31,       /* L */
     VF_REF_PROJECT = 32,       /* L */
     VF_REF_EOL = 33,           /* L SESSION record that says how the last line ends */
+    VF_REF_ABSOLUTE = 34,      /* L SESSION record that says counters outright */
     VF_REFS = 40,
 } vf_ref;
 

@@ -1,0 +1,169 @@
+/*
+ * Folding a session again: its life cycle, when an event came late to it; all of it, when a REWIND hides
+ * what was folded already.
+ */
+#include "engine/store.h"
+
+#include <stdlib.h>
+
+/* ---- Life cycles that events came late to ---- */
+
+typedef struct {
+    vf_frame frame;
+    vf_body body; /* fixed part only */
+    uint64_t lsn;
+    int life;
+} life_event;
+
+static int by_canon(const void *a, const void *b) {
+    const life_event *p = a, *q = b;
+    return ve_canonical(&p->frame, &p->body, &q->frame, &q->body);
+}
+
+static void replay_life(vf_hot *hot, vf_cold *cold, const life_event *events, size_t count) {
+    bool ended = false, started = false, has_end = false;
+    int64_t last_started = 0, last_ended = 0, first_ended = 0;
+    uint32_t revivals = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t time = vf_get_i64(events[i].frame.time);
+        if (events[i].life == VE_LIFE_END) {
+            first_ended = has_end ? first_ended : time;
+            has_end = ended = true;
+            last_ended = time;
+            continue;
+        }
+        revivals += ended;
+        if (ended || events[i].life == VE_LIFE_START) {
+            last_started = time;
+            started = true;
+        }
+        ended = false;
+        last_ended = 0;
+    }
+    uint32_t flags = vf_get32(hot->flags) & ~(uint32_t)(VF_SR_ENDED | VF_SR_HAS_END | VF_SR_STARTED);
+    flags |= (ended ? VF_SR_ENDED : 0u) | (has_end ? VF_SR_HAS_END : 0u) | (started ? VF_SR_STARTED : 0u);
+    vf_put32(&hot->flags, flags);
+    vf_put32(&hot->revivals, revivals);
+    vf_put_i64(&hot->last_ended, last_ended);
+    vf_put_i64(&hot->first_ended, first_ended);
+    if (started)
+        vf_put_i64(&hot->last_started, last_started);
+    if (count > 0) {
+        vf_put64(&cold->ref[VF_REF_LIFECYCLE], events[count - 1].lsn);
+        cold->lifecycle_time = events[count - 1].frame.time;
+    }
+}
+
+int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
+    (void)group;
+    ve_group_row *session = ve_group_get(store, index, VF_TABLE_SESSIONS, row);
+    if (session == NULL)
+        return VARVE_E_INDEX;
+    life_event *events = NULL;
+    size_t count = 0, room = 0;
+    uint64_t lsn = vf_get64(ve_hot(session)->last_lsn);
+    while (lsn != 0) {
+        vf_frame frame;
+        vf_body body = {0};
+        if (ve_log_frame(store, lsn, &frame) < 0 || (frame.kind == VF_KIND_EVENT && ve_log_body(store, lsn, &frame, &body) < 0))
+            break; /* damage: what lies before it cannot be reached */
+        int life = ve_life_of(&frame, &body);
+        if (life != VE_LIFE_NONE) {
+            if (!ve_grow(&events, &room, count + 1, sizeof *events)) {
+                free(events);
+                return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+            }
+            events[count++] = (life_event){.frame = frame, .body.fixed = body.fixed, .lsn = lsn, .life = life};
+        }
+        if (frame.kind == VF_KIND_FORK || ve_log_older(store, lsn, &frame, &lsn) < 0)
+            break; /* what lies before a fork is the parent's life */
+    }
+    if (count > 1)
+        qsort(events, count, sizeof *events, by_canon);
+    replay_life(ve_hot(session), ve_cold(session), events, count);
+    free(events);
+    return VARVE_OK;
+}
+
+/* ---- All of a session ---- */
+
+/* The session's own records that count now, newest first: no events that a later REWIND hides. */
+static int collect_visible(varve *store, uint64_t lsn, uint64_t **ret_lsns, size_t *ret_count) {
+    uint64_t *lsns = NULL, keep = UINT64_MAX;
+    size_t count = 0, room = 0;
+    while (lsn != 0) {
+        vf_frame frame;
+        const uint8_t *bytes;
+        if (ve_log_record(store, lsn, &frame, &bytes) < 0)
+            break;
+        if (frame.kind == VF_KIND_REWIND && vf_get32(frame.length) >= VF_FRAME_SIZE + sizeof(vf_mark_fixed)) {
+            vf_mark_fixed mark;
+            memcpy(&mark, bytes + VF_FRAME_SIZE, sizeof mark);
+            keep = vf_get64(mark.seq) < keep ? vf_get64(mark.seq) : keep;
+        } else if (frame.kind != VF_KIND_EVENT || vf_get64(frame.seq) <= keep) {
+            if (!ve_grow(&lsns, &room, count + 1, sizeof *lsns)) {
+                free(lsns);
+                return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+            }
+            lsns[count++] = lsn;
+        }
+        if (frame.kind == VF_KIND_FORK)
+            break;
+        lsn = vf_get64(frame.prev);
+    }
+    *ret_lsns = lsns;
+    *ret_count = count;
+    return VARVE_OK;
+}
+
+/* Takes back what follows from the records one by one; what was paid stays, and who the session is. */
+static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
+    vf_frame frame;
+    vf_body body;
+    uint64_t absolute = vf_get64(cold->ref[VF_REF_ABSOLUTE]);
+    if (absolute != 0 && ve_log_body(store, absolute, &frame, &body) == VARVE_OK)
+        ve_absolute(cold, &body, -1);
+    for (int s = 0; s < VF_SOURCES; s++) {
+        vf_partial *partial = &cold->by_source[s], kept = *partial;
+        *partial = (vf_partial){0};
+        memcpy(partial->tokens, kept.tokens, sizeof partial->tokens);
+        partial->cost = kept.cost;
+        partial->costed = kept.costed;
+        partial->api_requests = kept.api_requests;
+    }
+    le64 identity = cold->ref[VF_REF_IDENTITY], last_set = cold->ref[VF_REF_LAST_SET], parent = cold->ref[VF_REF_PARENT];
+    memset(cold->ref, 0, sizeof cold->ref);
+    cold->ref[VF_REF_IDENTITY] = identity;
+    cold->ref[VF_REF_LAST_SET] = last_set;
+    cold->ref[VF_REF_PARENT] = parent;
+    memset(&cold->lifecycle_time, 0, sizeof cold->lifecycle_time);
+    uint32_t stays = VF_SR_DEFINED | VF_SR_DELETED | VF_SR_CYCLE;
+    vf_hot before = *hot;
+    vf_hot cleared = {.head = before.head, .key = before.key, .last_seq = before.last_seq, .last_lsn = before.last_lsn,
+                      .cost = before.cost, .cost_children = before.cost_children, .parent = before.parent,
+                      .children = before.children};
+    memcpy(cleared.tokens, before.tokens, sizeof cleared.tokens);
+    vf_put32(&cleared.flags, vf_get32(before.flags) & stays);
+    *hot = cleared;
+}
+
+int ve_refold(varve *store, ve_index *index, ve_group *group, uint32_t row) {
+    ve_group_row *session = ve_group_get(store, index, VF_TABLE_SESSIONS, row);
+    uint64_t *lsns = NULL;
+    size_t count = 0;
+    int result = session == NULL ? VARVE_E_INDEX
+                                 : collect_visible(store, vf_get64(ve_hot(session)->last_lsn), &lsns, &count);
+    if (result < 0)
+        return result;
+    clear(store, ve_hot(session), ve_cold(session));
+    while (count > 0 && result == VARVE_OK) {
+        vf_frame frame;
+        const uint8_t *bytes;
+        uint64_t lsn = lsns[--count];
+        if (ve_log_record(store, lsn, &frame, &bytes) == VARVE_OK)
+            result = ve_fold_record(store, index, group, session, lsn, &frame, bytes, true);
+    }
+    free(lsns);
+    session->dirty = true;
+    return result;
+}
