@@ -27,6 +27,7 @@ static int error_of_errno(int number) {
     case EACCES:
     case EPERM:
     case EROFS: return VARVE_E_DENIED;
+    case EUCLEAN: return VARVE_E_INDEX; /* what the index says cannot be */
     default: return VARVE_E_IO;
     }
 }

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { MAX_CHUNKS = VE_CHUNKS * 8 };
+/* A bucket's chain is a few long; one that is not is damaged, perhaps a ring. */
+enum { MAX_CHUNKS = VE_CHUNKS * 8, HOPS_MAX = 1000 };
 
 static uint32_t layout_sum(void) {
     le32 sizes[VF_TABLES];
@@ -266,7 +267,7 @@ uint32_t ve_find(ve_index *index, vf_table table, vf_key key) {
     do {
         before = buckets;
         const vf_bucket *bucket = bucket_at(index, table, vf_bucket_of(tag, (uint32_t)buckets), false);
-        for (int hops = 0; bucket != NULL && hops < 1000; bucket = next_bucket(index, table, bucket), hops++)
+        for (int hops = 0; bucket != NULL && hops < HOPS_MAX; bucket = next_bucket(index, table, bucket), hops++)
             for (int i = 0; i < VF_BUCKET_WORDS; i++) {
                 uint64_t word = ve_word(&bucket->word[i]);
                 if ((uint32_t)(word >> 32) == tag && (uint32_t)word != 0 && row_has_key(index, table, (uint32_t)word - 1, key))
@@ -281,7 +282,12 @@ uint32_t ve_find(ve_index *index, vf_table table, vf_key key) {
 static int put_word(ve_index *index, vf_table table, vf_bucket *bucket, uint64_t word) {
     le64 *free_place = NULL;
     vf_bucket *last = bucket;
-    for (vf_bucket *b = bucket; b != NULL; last = b, b = next_bucket(index, table, b))
+    int hops = 0;
+    for (vf_bucket *b = bucket; b != NULL; last = b, b = next_bucket(index, table, b)) {
+        if (hops++ > HOPS_MAX) {
+            errno = EUCLEAN;
+            return -1;
+        }
         for (int i = 0; i < VF_BUCKET_WORDS; i++) {
             uint64_t there = ve_word(&b->word[i]);
             if (there == word)
@@ -289,6 +295,7 @@ static int put_word(ve_index *index, vf_table table, vf_bucket *bucket, uint64_t
             if (there == 0 && free_place == NULL)
                 free_place = &b->word[i];
         }
+    }
     if (free_place == NULL) {
         vf_table_head *head = index->table[table].head;
         uint64_t number = ve_word(&head->overflow);
@@ -319,14 +326,16 @@ static int split(ve_index *index, vf_table table) {
     if (old == NULL)
         return -1;
     uint32_t more = (uint32_t)buckets + 1;
-    for (vf_bucket *b = old; b != NULL; b = next_bucket(index, table, b))
+    int hops = 0;
+    for (vf_bucket *b = old; b != NULL && hops < HOPS_MAX; b = next_bucket(index, table, b), hops++)
         for (int i = 0; i < VF_BUCKET_WORDS; i++) {
             uint64_t word = ve_word(&b->word[i]);
             if (word != 0 && vf_bucket_of((uint32_t)(word >> 32), more) == buckets && put_word(index, table, fresh, word) < 0)
                 return -1;
         }
     ve_set_word(&head->buckets, more);
-    for (vf_bucket *b = old; b != NULL; b = next_bucket(index, table, b))
+    hops = 0;
+    for (vf_bucket *b = old; b != NULL && hops < HOPS_MAX; b = next_bucket(index, table, b), hops++)
         for (int i = 0; i < VF_BUCKET_WORDS; i++) {
             uint64_t word = ve_word(&b->word[i]);
             if (word != 0 && vf_bucket_of((uint32_t)(word >> 32), more) != buckets - half)

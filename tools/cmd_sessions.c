@@ -4,12 +4,13 @@
  */
 #include "tools/names.h"
 #include "tools/session_fields.h"
+#include "tools/view.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
-    "usage: varve sessions [--all] [--limit N]\n"
+    "usage: varve sessions [--all] [--limit N] [--as MODEL]\n"
     "\n"
     "Lists the sessions, newest activity first; those without any time come last. Subagents, "
     "hidden\n"
@@ -18,6 +19,8 @@ static const char help[] =
     "options:\n"
     "  --all, -a       all of them\n"
     "  --limit N, -n   at most N (0 = no limit)\n"
+    "  --as MODEL      in the shape of another session model, as JSON, one object a line:\n"
+    "                  mix-python-1, mix-python, mix-typescript (newest start first), mi6, zeph\n"
     "\n"
     "In jsonl each row has the whole record but for what differs from store to store ('varve "
     "show'\n"
@@ -27,6 +30,7 @@ static const char help[] =
     "example:\n"
     "  varve sessions --limit 20\n"
     "  varve --format jsonl sessions --all | jq -r 'select(.total_cost_usd > 5) | .session_id'\n"
+    "  varve sessions --as mi6 | jq -r 'select(.status == \"wait\") | .cwd'\n"
     "\n"
     "exit codes: 0 done, 2 wrong usage, 3 could not do it\n";
 
@@ -43,11 +47,13 @@ static const struct out_column columns[] = {
 };
 
 struct entry {
-    int64_t activity; /* INT64_MIN = no time */
+    int64_t time; /* that the list is ordered by; INT64_MIN = none */
     uint64_t row;
 };
 
 struct list {
+    enum view_model model;
+    int all;
     struct entry *entries;
     size_t count, room;
 };
@@ -55,27 +61,26 @@ struct list {
 /* Newest first. */
 static int compare_entries(const void *a, const void *b) {
     const struct entry *left = a, *right = b;
-    if (left->activity != right->activity) {
-        return left->activity < right->activity ? 1 : -1;
+    if (left->time != right->time) {
+        return left->time < right->time ? 1 : -1;
     }
     return left->row < right->row ? -1 : left->row > right->row;
 }
 
-static int collect(struct cli *cli, varve_scan *scan, int all, struct list *list) {
+static int collect(struct cli *cli, varve_scan *scan, struct list *list) {
     varve_session session = {.size = sizeof session};
     int more;
     varve_scan_strings(scan, 0);
     while ((more = varve_scan_next(scan, &session)) == 1) {
-        if (!all && !fields_listed(&session)) {
+        if (!view_lists(list->model, &session, list->all)) {
             continue;
         }
         if (list->count == list->room) {
             list->room = list->room ? list->room * 2 : 1024;
             list->entries = cli_grow(list->entries, list->room, sizeof *list->entries);
         }
-        int has_time = (session.flags & VARVE_SS_HAS_TIME) != 0;
         list->entries[list->count++] =
-            (struct entry){has_time ? session.last_activity : INT64_MIN, session.row};
+            (struct entry){view_order(list->model, &session), session.row};
     }
     varve_scan_strings(scan, 1);
     if (more < 0) {
@@ -131,7 +136,7 @@ static int sort_equals(struct cli *cli, varve_scan *scan, struct entry *entries,
 
 /* ---- Rows ---- */
 
-static void print_session(struct out *out, const varve_session *session, int table) {
+static int print_session(struct out *out, const varve_session *session, int table) {
     int has_time = (session->flags & VARVE_SS_HAS_TIME) != 0;
     const varve_str *str = session->str;
     out_begin(out);
@@ -157,16 +162,18 @@ static void print_session(struct out *out, const varve_session *session, int tab
         int titled = str[VARVE_STR_TITLE].size > 0;
         out_text(out, "label", titled ? str[VARVE_STR_TITLE] : session->first_text);
     }
+    return out_end(out);
 }
 
 static int print_all(struct cli *cli, varve_scan *scan, struct list *list, uint64_t limit) {
-    struct out *out = out_rows(cli, columns, sizeof columns / sizeof *columns);
+    struct out *out = list->model != VIEW_NONE
+                          ? view_out(cli)
+                          : out_rows(cli, columns, sizeof columns / sizeof *columns);
     int answer = EXIT_OKAY, done = 0;
     size_t sorted = 0; /* entries before it are in their final order */
     for (size_t i = 0; i < list->count && i < limit && answer == EXIT_OKAY && !done; i++) {
         if (i == sorted) {
-            while (sorted < list->count &&
-                   list->entries[sorted].activity == list->entries[i].activity) {
+            while (sorted < list->count && list->entries[sorted].time == list->entries[i].time) {
                 sorted++;
             }
             if (sorted - i > 1) {
@@ -179,8 +186,8 @@ static int print_all(struct cli *cli, varve_scan *scan, struct list *list, uint6
         if (error < 0) {
             answer = cli_fail_store(cli, error);
         } else if (answer == EXIT_OKAY) {
-            print_session(out, &session, !cli->jsonl);
-            done = out_end(out);
+            done = list->model != VIEW_NONE ? view_print(out, list->model, &session)
+                                            : print_session(out, &session, !cli->jsonl);
         }
     }
     out_close(&out);
@@ -188,11 +195,13 @@ static int print_all(struct cli *cli, varve_scan *scan, struct list *list, uint6
 }
 
 int cmd_sessions(struct cli *cli, int argc, char **argv) {
-    int all = 0;
+    struct list list = {0};
+    const char *as = NULL;
     uint64_t limit = 0;
     const struct cli_option options[] = {
-        {.name = "all", .letter = 'a', .ret_flag = &all},
+        {.name = "all", .letter = 'a', .ret_flag = &list.all},
         {.name = "limit", .letter = 'n', .ret_number = &limit},
+        {.name = "as", .ret_text = &as},
     };
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
     if (answer != CLI_GO_ON) {
@@ -201,14 +210,16 @@ int cmd_sessions(struct cli *cli, int argc, char **argv) {
     if (argc > 1) {
         return cli_usage("sessions takes no operand: '%s'", argv[1]);
     }
-    answer = cli_open(cli, VARVE_OPEN_READ_ONLY);
+    answer = view_named(as, &list.model);
+    if (answer == CLI_GO_ON) {
+        answer = cli_open(cli, VARVE_OPEN_READ_ONLY);
+    }
     if (answer != EXIT_OKAY) {
         return answer;
     }
     varve_scan *scan = NULL;
-    struct list list = {0};
     int error = varve_scan_open(cli->store, &scan);
-    answer = error < 0 ? cli_fail_store(cli, error) : collect(cli, scan, all, &list);
+    answer = error < 0 ? cli_fail_store(cli, error) : collect(cli, scan, &list);
     if (answer == EXIT_OKAY) {
         answer = print_all(cli, scan, &list, limit ? limit : UINT64_MAX);
     }

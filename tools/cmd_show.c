@@ -4,9 +4,10 @@
 #include "tools/find.h"
 #include "tools/names.h"
 #include "tools/session_fields.h"
+#include "tools/view.h"
 
 static const char help[] =
-    "usage: varve show SESSION [--machine ID]\n"
+    "usage: varve show SESSION [--machine ID] [--as MODEL]\n"
     "\n"
     "Shows everything known about a session. SESSION is its id, or the beginning of it, 4 "
     "characters\n"
@@ -15,6 +16,8 @@ static const char help[] =
     "\n"
     "options:\n"
     "  --machine ID, -m   the session of this machine only\n"
+    "  --as MODEL         in the shape of another session model, as JSON: mix-python-1,\n"
+    "                     mix-python, mix-typescript, mi6 or zeph\n"
     "\n"
     "example:\n"
     "  varve show 3f2a9c1e\n"
@@ -166,9 +169,11 @@ static void print_session(struct out *out, const varve_session *session) {
 }
 
 int cmd_show(struct cli *cli, int argc, char **argv) {
-    const char *machine = NULL;
+    const char *machine = NULL, *as = NULL;
+    enum view_model model;
     const struct cli_option options[] = {
         {.name = "machine", .letter = 'm', .ret_text = &machine},
+        {.name = "as", .ret_text = &as},
     };
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
     if (answer != CLI_GO_ON) {
@@ -177,7 +182,10 @@ int cmd_show(struct cli *cli, int argc, char **argv) {
     if (argc != 2) {
         return cli_usage(argc < 2 ? "show wants a session" : "show takes one session");
     }
-    answer = cli_open(cli, VARVE_OPEN_READ_ONLY);
+    answer = view_named(as, &model);
+    if (answer == CLI_GO_ON) {
+        answer = cli_open(cli, VARVE_OPEN_READ_ONLY);
+    }
     if (answer != EXIT_OKAY) {
         return answer;
     }
@@ -185,8 +193,12 @@ int cmd_show(struct cli *cli, int argc, char **argv) {
     varve_session session;
     answer = find_open(cli, argv[1], machine, &scan, &session);
     if (answer == EXIT_OKAY) {
-        struct out *out = out_record(cli);
-        print_session(out, &session);
+        struct out *out = model != VIEW_NONE ? view_out(cli) : out_record(cli);
+        if (model != VIEW_NONE) {
+            (void)view_print(out, model, &session);
+        } else {
+            print_session(out, &session);
+        }
         out_close(&out);
     }
     varve_scan_close(&scan);

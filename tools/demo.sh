@@ -36,6 +36,7 @@ run() {
     "$root/build/release/varve" --store "$store" "$@"
 }
 
+echo "The sample transcripts are invented, and some damaged on purpose: the import says what it found."
 run import "$root/tests/samples/claude"
 run sessions
 run usage daily

@@ -180,14 +180,21 @@ check_cmake_offer
 as_root=""
 if [ "$(id -u)" -ne 0 ]; then
     if ! have sudo; then
-        say "not root, and no sudo: as root, apt-get install $(packages "$wanted" | xargs)"
+        say "not root, and no sudo; as root: apt-get update && apt-get install $(packages "$wanted" | xargs)"
         exit 3
     fi
     as_root=sudo
 fi
 
-apt() { $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >&2; }
+# What apt-get says is shown only when it fails. Another one that is running is waited for.
+apt() {
+    if ! log=$($as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" 2>&1); then
+        printf '%s\n' "$log" >&2
+        return 1
+    fi
+}
 
+say "installing $(packages "$wanted" | xargs)"
 apt update || say "apt-get update failed; going on with the lists that are there"
 
 check_cmake_offer

@@ -143,7 +143,7 @@ void tree_copy(const char *from, const char *to, bool same) {
 void tree_remove(const char *path, const char *name) {
     char at[600], command[700];
     join(at, sizeof at, path, name);
-    snprintf(command, sizeof command, "rm -r '%s'", at);
+    snprintf(command, sizeof command, "rm -rf '%s'", at);
     need(unlink(at) == 0 || system(command) == 0, "rm", at);
 }
 
