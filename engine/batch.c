@@ -194,7 +194,7 @@ static void fill_fixed(const varve_event *event, vf_fixed *fixed) {
     vf_put64(&fixed->present, present | (event->payload != NULL || (event->present & VARVE_HAS_PAYLOAD) ? VF_HAS_PAYLOAD : 0));
     vf_put32(&fixed->flags, event->flags & VF_EV_KNOWN);
     for (int t = 0; t < VF_TOKENS; t++)
-        vf_put_i64(&fixed->tokens[t], (present & VF_HAS_TOKENS << t) != 0 ? event->tokens[t] : 0);
+        vf_put_i64(&fixed->tokens[t], (present & (uint64_t)VF_HAS_TOKENS << t) != 0 ? event->tokens[t] : 0);
     vf_put_i64(&fixed->cost, (present & VF_HAS_COST) != 0 ? event->cost : 0);
     vf_put_i64(&fixed->duration, (present & VF_HAS_DURATION) != 0 ? event->duration : 0);
     vf_put_i64(&fixed->process_start, (present & VF_HAS_PROCESS_START) != 0 ? event->process_start : 0);

@@ -60,7 +60,7 @@ static int row_of(where *w, const ve_group_row *session, const vf_frame *frame, 
     else
         memset(&row.time, 0, sizeof row.time), memset(&row.owner_time, 0, sizeof row.owner_time);
     for (int t = 0; t < VF_TOKENS; t++)
-        if ((present & (VF_HAS_TOKENS << t)) != 0 && vf_get_i64(fixed->tokens[t]) > 0)
+        if ((present & (uint64_t)VF_HAS_TOKENS << t) != 0 && vf_get_i64(fixed->tokens[t]) > 0)
             row.tokens[t] = fixed->tokens[t];
     if ((present & VF_HAS_COST) != 0) {
         row.cost = fixed->cost;

@@ -362,7 +362,7 @@ void ve_absolute(vf_cold *cold, const vf_body *body, int sign) {
     uint64_t present = vf_get64(body->fixed.present);
     vf_partial *api = &cold->by_source[VF_SOURCE_API];
     for (int t = 0; t < VF_TOKENS; t++)
-        if ((present & VF_HAS_TOKENS << t) != 0)
+        if ((present & (uint64_t)VF_HAS_TOKENS << t) != 0)
             vf_put64(&api->tokens[t], vf_get64(api->tokens[t]) + (uint64_t)sign * vf_get64(body->fixed.tokens[t]));
     if ((present & VF_HAS_COST) != 0) {
         vf_put64(&api->cost, vf_get64(api->cost) + (uint64_t)sign * vf_get64(body->fixed.cost));
