@@ -221,6 +221,8 @@ static int add(varve_batch *batch, const varve_event *event, uint8_t kind) {
         return VARVE_E_ARGUMENT;
     if (kind == VF_KIND_EVENT && (event->type.ptr == NULL || event->type.size == 0))
         return VARVE_E_ARGUMENT;
+    if (event->payload == NULL && event->payload_size > 0)
+        return VARVE_E_ARGUMENT;
     if (event->payload_size > VF_PAYLOAD_MAX)
         return VARVE_E_TOO_BIG;
     vf_text str[VF_STRS] = {{0}};

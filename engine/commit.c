@@ -184,8 +184,16 @@ static int resolve_fork(plan *p, ve_batch_session *child, const ve_batch_record 
         return ve_fail(p->store, VARVE_E_EXISTS, "session '%.*s' exists already", (int)child->id_size, p->batch->texts + child->id_at);
     if (!parent->defined)
         return ve_fail(p->store, VARVE_E_NOT_FOUND, "no session '%.*s' to fork", (int)parent->id_size, p->batch->texts + parent->id_at);
-    uint64_t seq = record->seq == UINT64_MAX ? parent->last_seq : record->seq;
-    int result = ve_log_seek(p->store, parent->last_lsn, seq, &child->last_lsn);
+    uint64_t seq = record->seq, lsn = parent->last_lsn;
+    vf_frame frame;
+    int result = ve_log_frame(p->store, lsn, &frame);
+    while (result == VARVE_OK && seq == UINT64_MAX && frame.kind == VF_KIND_REWIND) /* what is to be seen ends before it */
+        if ((result = ve_log_older(p->store, lsn, &frame, &lsn)) == VARVE_OK)
+            result = ve_log_frame(p->store, lsn, &frame);
+    if (result < 0)
+        return result;
+    seq = seq == UINT64_MAX ? vf_get64(frame.seq) : seq;
+    result = ve_log_seek(p->store, lsn, seq, &child->last_lsn);
     child->last_seq = seq;
     child->introduced = result == VARVE_OK;
     return result;
@@ -212,7 +220,7 @@ static int add_record(plan *p, size_t i) {
     uint8_t *at = p->batch->arena + record->offset;
     vf_frame *frame = (vf_frame *)(void *)at;
     if (record->stamp) { /* a moment of the session's life if it is an event; else it only gives the order */
-        vf_put_i64(&frame->time, p->now);
+        vf_put_i64(&frame->time, p->now++); /* one after the other, as they came */
         frame->flags |= record->kind == VF_KIND_EVENT ? VF_FRAME_HAS_TIME : 0;
         record->stamp = false;
     }
@@ -241,6 +249,7 @@ static int add_record(plan *p, size_t i) {
 }
 
 static int make_plan(plan *p) {
+    p->store->trouble = 0;
     int result = find_sessions(p);
     if (result == VARVE_OK) {
         memset(p->batch->duplicate, 0, p->batch->count);
@@ -257,6 +266,9 @@ static int make_plan(plan *p) {
         p->stored += p->batch->records[i].kind == VF_KIND_EVENT;
         result = add_record(p, i);
     }
+    if (result == VARVE_OK && p->store->trouble < 0) /* something was not found that may be there: nothing is written */
+        result = ve_fail(p->store, p->store->trouble, "%s: the index or the log could not be looked at: %s", p->store->path,
+                         varve_strerror(p->store->trouble));
     if (result == VARVE_OK && p->count == first)
         p->count = 0; /* nothing new: no SYNC record either */
     if (result == VARVE_OK && p->bytes > VF_BATCH_MAX)
@@ -382,7 +394,7 @@ static int commit(plan *p, varve_durability durability, uint64_t *ret_first, uin
         return result;
     if (((vf_frame *)(void *)p->pieces[0].at)->kind == VF_KIND_SYNC)
         ve_set_word(&control->last_sync_record, ve_word(&control->synced));
-    ve_publish(store, end, chain);
+    ve_publish(store, end, chain, end - p->pieces[p->count - 1].length);
     *ret_first = tail;
     *ret_end = end;
     /* The batch is in. That the index cannot follow now (no room) is the next writer's trouble, not this caller's. */
@@ -435,7 +447,9 @@ int varve_append(varve *store, varve_batch *batch, varve_durability durability, 
         ret->is_duplicate = batch->duplicate;
     }
     /* A duplicate is only stored when its original is: so wait for all that is published. */
-    return durability == VARVE_GROUP ? ve_sync_to(store, end) : VARVE_OK;
+    if (durability == VARVE_GROUP && ve_sync_to(store, end) < 0)
+        return VARVE_E_SYNC_FAILED; /* whatever kept it from being synced: it is in the store */
+    return VARVE_OK;
 }
 
 int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t room) {
@@ -444,10 +458,14 @@ int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t roo
         return result;
     if (name.ptr == NULL)
         return ve_fail(store, VARVE_E_ARGUMENT, "no name");
+    if ((result = ve_follow_index(store)) < 0)
+        return result;
+    store->trouble = 0;
     uint32_t row = ve_find(&store->index, VF_TABLE_CURSORS, vf_string_key(VF_SPACE_CURSOR, name.ptr, name.size));
     vf_cursor_row image;
     if (row == UINT32_MAX)
-        return ve_fail(store, VARVE_E_NOT_FOUND, "no such cursor");
+        return store->trouble < 0 ? ve_fail(store, store->trouble, "%s/idx: cannot be looked at", store->path)
+                                  : ve_fail(store, VARVE_E_NOT_FOUND, "no such cursor");
     if ((result = ve_read_row(&store->index, VF_TABLE_CURSORS, row, true, &image)) < 0)
         return ve_fail(store, result, "%s/idx: row %u of table cursors is damaged: run varve reindex", store->path, row);
     vf_frame frame;

@@ -20,21 +20,43 @@ void ve_set_word(le64 *word, uint64_t value) {
     atomic_store_explicit(at, VF_SWAP64(value), memory_order_release);
 }
 
-uint32_t ve_chain(const varve *store) {
-    const vf_control *control = store->control;
-    uint64_t word = ve_word(&control->chain);
-    if ((uint32_t)(word >> 32) != vf_chain_mark(ve_word(&control->tail)))
-        word = ve_word(&control->chain_other);
-    return (uint32_t)word;
+/* Which of the two pairs of words belongs to the tail in force. */
+static bool first_in_force(const vf_control *control) {
+    return (uint32_t)(ve_word(&control->chain) >> 32) == vf_chain_mark(ve_word(&control->tail));
 }
 
-void ve_publish(varve *store, uint64_t tail, uint32_t chain) {
+uint32_t ve_chain(const varve *store) {
+    const vf_control *control = store->control;
+    return (uint32_t)ve_word(first_in_force(control) ? &control->chain : &control->chain_other);
+}
+
+void ve_publish(varve *store, uint64_t tail, uint32_t chain, uint64_t last_record) {
     vf_control *control = store->control;
-    bool in_force = (uint32_t)(ve_word(&control->chain) >> 32) == vf_chain_mark(ve_word(&control->tail));
-    ve_set_word(in_force ? &control->chain_other : &control->chain, (uint64_t)vf_chain_mark(tail) << 32 | chain);
+    bool other = first_in_force(control);
+    ve_set_word(other ? &control->last_record_other : &control->last_record, last_record);
+    ve_set_word(other ? &control->chain_other : &control->chain, (uint64_t)vf_chain_mark(tail) << 32 | chain);
     ve_set_word(&control->tail, tail);
-    uint32_t wake = vf_get32(control->wake) + 1; /* followers see a change here; nobody sleeps on it yet */
-    vf_put32(&control->wake, wake);
+    vf_put32(&control->wake, vf_get32(control->wake) + 1); /* under the lock; followers see a change here */
+}
+
+bool ve_tail_holds(varve *store) {
+    const vf_control *control = store->control;
+    uint64_t tail = ve_word(&control->tail);
+    uint64_t last = ve_word(first_in_force(control) ? &control->last_record : &control->last_record_other);
+    if (last == 0) {
+        ve_segment *segment = ve_log_segment(store, vf_lsn_segment(tail));
+        bool empty = vf_lsn_offset(tail) == VF_SEGMENT_HEADER;
+        return empty && (segment == NULL ? vf_lsn_segment(tail) == 1 : segment->first_chain == ve_chain(store));
+    }
+    vf_frame frame;
+    return last < tail && ve_log_frame(store, last, &frame) == VARVE_OK && last + vf_get32(frame.length) == tail &&
+           (uint32_t)vf_get64(frame.header_sum) == ve_chain(store);
+}
+
+bool ve_control_is_current(const varve *store) {
+    struct stat file;
+    return store->os->fstatat(store->dir, "CONTROL", &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (uint64_t)file.st_dev == vf_get64(store->control->device) && (uint64_t)file.st_ino == vf_get64(store->control->inode);
 }
 
 uint64_t ve_tail(const varve *store) {
@@ -104,8 +126,12 @@ int ve_control_create(varve *store) {
     ve_set_word(&control->state, 0);
     memcpy(control->magic, VF_CONTROL_MAGIC, 8);
     memcpy(control->store_uuid, store->ident.uuid, 16);
-    memset(control->boot_id, 0, 16);
-    if (os->boot_id(control->boot_id) < 0)
+    uint8_t boot[16] = {0};
+    bool told = os->boot_id(boot) == 0;
+    if (!told || memcmp(boot, control->boot_id, 16) != 0)
+        ve_set_word(&control->sync_failed, 0); /* within one boot it stays: the system may have dropped what failed */
+    memcpy(control->boot_id, boot, 16);
+    if (!told)
         ve_say(store, "%s: the system tells no boot id: the index is made anew at each open", store->path);
     vf_put64(&control->device, (uint64_t)file.st_dev);
     vf_put64(&control->inode, (uint64_t)file.st_ino);

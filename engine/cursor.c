@@ -3,6 +3,8 @@
  *
  * A session's records are chained backwards. To read forwards without keeping every position, one walk
  * back notes the lsn of each STRIDE-th record; then each stretch is walked back again and read forwards.
+ * The store's records are not chained backwards: to read them so, each segment is read forwards for the lsns
+ * of its records, which are then taken from the last.
  */
 #include "engine/store.h"
 
@@ -13,104 +15,23 @@ enum { STRIDE = 4096 };
 struct varve_cursor {
     varve *store;
     uint32_t flags;
-    uint64_t limit;          /* tail of the snapshot */
+    uint64_t limit;          /* tail of the snapshot: only records before it */
+    uint64_t after;          /* only records behind it */
     bool by_session, scanning;
     vf_key session;
     uint64_t at;             /* store, scanning: next lsn; backward: lsn of the next record, 0 = done */
     uint64_t from_seq;
-    uint64_t *marks;         /* lsn of the last record of each stretch, newest first */
+    uint32_t segment;        /* store, backward: those up to this one are still to be read */
+    uint64_t *marks;         /* lsn of the last record of each stretch, newest first; store, backward: of each record */
     size_t mark_count, marks_room;
     uint64_t stretch[STRIDE];
     size_t stretch_count, stretch_at;
+    ve_query *query;         /* set: what is given comes from there */
 };
 
 static bool wanted_kind(const varve_cursor *cursor, uint8_t kind) {
     bool setting = kind == VF_KIND_SESSION || kind == VF_KIND_FORK || kind == VF_KIND_REWIND || kind == VF_KIND_TOMBSTONE;
     return kind == VF_KIND_EVENT || (setting && (cursor->flags & VARVE_CURSOR_SETTINGS) != 0);
-}
-
-/* ---- Decoding ---- */
-
-static varve_str text(vf_text from) {
-    return (varve_str){from.ptr, from.size};
-}
-
-static int fill_event(varve_cursor *cursor, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, varve_event *ret) {
-    vf_body body;
-    if (frame->kind == VF_KIND_REWIND || frame->kind == VF_KIND_TOMBSTONE) {
-        varve_event_init(ret);
-        ret->time = vf_get_i64(frame->time);
-        ret->record = frame->kind;
-        ret->lsn = lsn;
-        ret->seq = vf_get64(frame->seq);
-        return VARVE_OK;
-    }
-    vf_result result = vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &body);
-    if (result != VF_OK)
-        return ve_fail(cursor->store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: %s", cursor->store->path,
-                       vf_lsn_segment(lsn), vf_lsn_offset(lsn), vf_result_text(result));
-    const vf_fixed *fixed = &body.fixed;
-    varve_event_init(ret);
-    for (int i = 0; i < VF_STRS; i++)
-        ret->str[i] = text(body.str[i]);
-    const char *name = vf_type_name(vf_get16(frame->type));
-    ret->type = name != NULL ? varve_cstr(name) : text(body.str[VF_STR_TYPE]);
-    ret->payload = body.payload;
-    ret->payload_size = body.payload_size;
-    ret->present = (uint32_t)(vf_get64(fixed->present) & VF_HAS_KNOWN);
-    ret->present |= (frame->flags & VF_FRAME_HAS_TIME) != 0 ? (uint32_t)VARVE_HAS_TIME : 0;
-    ret->flags = vf_get32(fixed->flags) & VF_EV_KNOWN;
-    ret->time = vf_get_i64(frame->time);
-    for (int t = 0; t < VF_TOKENS; t++)
-        ret->tokens[t] = vf_get_i64(fixed->tokens[t]);
-    ret->cost = vf_get_i64(fixed->cost);
-    ret->duration = vf_get_i64(fixed->duration);
-    ret->process_start = vf_get_i64(fixed->process_start);
-    memcpy(&ret->uid, &fixed->uid, sizeof ret->uid);
-    memcpy(&ret->charge, &fixed->charge, sizeof ret->charge);
-    ret->charge_part = vf_get64(fixed->charge_part);
-    ret->position = vf_get64(fixed->position);
-    ret->pid = vf_get_i32(fixed->pid);
-    ret->turn = vf_get_i32(fixed->turn);
-    ret->tool_calls = vf_get_i32(fixed->tool_calls);
-    ret->github_issue = vf_get_i32(fixed->github_issue);
-    ret->github_pr = vf_get_i32(fixed->github_pr);
-    ret->git_additions = vf_get_i32(fixed->git_additions);
-    ret->git_deletions = vf_get_i32(fixed->git_deletions);
-    ret->price_table = vf_get32(fixed->price_table);
-    ret->source = fixed->source;
-    ret->role = fixed->role;
-    ret->charge_kind = fixed->charge_kind;
-    ret->eol = fixed->eol;
-    ret->status = fixed->status;
-    ret->session_type = fixed->session_type;
-    ret->mode = fixed->mode;
-    ret->channel = fixed->channel;
-    ret->record = frame->kind;
-    ret->lsn = lsn;
-    ret->seq = vf_get64(frame->seq);
-    return VARVE_OK;
-}
-
-/* Whose event it is: from the session's identity record. */
-static int fill_identity(varve_cursor *cursor, const vf_frame *frame, varve_event *ret) {
-    uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
-    vf_key key = cursor->by_session ? cursor->session : frame->session; /* a fork shows its parent's events as its own */
-    uint32_t row = ve_find(&cursor->store->index, VF_TABLE_SESSIONS, key);
-    if (row == UINT32_MAX)
-        return VARVE_OK; /* the index does not follow yet */
-    int result = ve_read_row(&cursor->store->index, VF_TABLE_SESSIONS, row, true, image);
-    if (result < 0)
-        return ve_fail(cursor->store, result, "%s/idx: row %u of table sessions is damaged: run varve reindex",
-                       cursor->store->path, row);
-    return ve_identity(cursor->store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE), &ret->machine_id, &ret->session_id);
-}
-
-static int give(varve_cursor *cursor, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, varve_event *ret_event) {
-    int result = fill_event(cursor, lsn, frame, bytes, ret_event);
-    if (result == VARVE_OK)
-        result = fill_identity(cursor, frame, ret_event);
-    return result == VARVE_OK ? 1 : result;
 }
 
 /* ---- Opening ---- */
@@ -132,7 +53,7 @@ static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
         }
         expected = frame.session;
         any = frame.kind == VF_KIND_FORK;
-        if (lsn < cursor->limit && vf_get64(frame.seq) < cursor->from_seq)
+        if (lsn <= cursor->after || (lsn < cursor->limit && vf_get64(frame.seq) < cursor->from_seq))
             break;
         if (lsn < cursor->limit && count++ % STRIDE == 0) {
             if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1, sizeof *cursor->marks))
@@ -154,6 +75,64 @@ static varve_cursor *new_cursor(varve *store, uint32_t flags) {
     return cursor;
 }
 
+int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t after, uint64_t limit, uint32_t flags,
+                      varve_cursor **ret_cursor) {
+    vf_hot hot;
+    uint32_t row = ve_find(&store->index, VF_TABLE_SESSIONS, key);
+    if (row == UINT32_MAX)
+        return ve_fail(store, VARVE_E_NOT_FOUND, "no such session");
+    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
+        return ve_fail(store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path, row);
+    varve_cursor *cursor = new_cursor(store, flags);
+    if (cursor == NULL)
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    cursor->by_session = true;
+    cursor->session = key;
+    cursor->from_seq = from_seq;
+    cursor->after = after;
+    cursor->limit = limit < cursor->limit ? limit : cursor->limit;
+    int result = VARVE_OK;
+    if ((flags & VARVE_CURSOR_BACKWARD) != 0)
+        cursor->at = vf_get64(hot.last_lsn);
+    else
+        result = note_stretches(cursor, vf_get64(hot.last_lsn));
+    if (result < 0)
+        varve_cursor_close(&cursor);
+    else
+        *ret_cursor = cursor;
+    return result;
+}
+
+int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags, varve_cursor **ret_cursor) {
+    varve_cursor *cursor = new_cursor(store, flags);
+    if (cursor == NULL)
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    vf_frame frame;
+    cursor->scanning = true;
+    cursor->after = after;
+    cursor->limit = limit < cursor->limit ? limit : cursor->limit;
+    cursor->segment = vf_lsn_segment(cursor->limit);
+    if (after < ve_log_first(store))
+        cursor->at = ve_log_first(store);
+    else if (after >= cursor->limit)
+        cursor->at = cursor->limit;
+    else if (after % VF_RECORD_ALIGN == 0 && ve_log_frame(store, after, &frame) == VARVE_OK)
+        cursor->at = after + vf_get32(frame.length); /* nothing need be looked for */
+    else
+        cursor->at = (after / VF_RECORD_ALIGN + 1) * VF_RECORD_ALIGN;
+    *ret_cursor = cursor;
+    return VARVE_OK;
+}
+
+int ve_cursor_query(varve *store, ve_query *query, varve_cursor **ret_cursor) {
+    varve_cursor *cursor = new_cursor(store, 0);
+    if (cursor == NULL)
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    cursor->query = query;
+    *ret_cursor = cursor;
+    return VARVE_OK;
+}
+
 int varve_cursor_session(varve *store, varve_str machine_id, varve_str session_id, uint64_t from_seq, uint32_t flags,
                          varve_cursor **ret_cursor) {
     int result = ve_enter(store);
@@ -165,29 +144,10 @@ int varve_cursor_session(varve *store, varve_str machine_id, varve_str session_i
         return ve_fail(store, VARVE_E_ARGUMENT, "no session id");
     varve_str machine = machine_id.ptr != NULL ? machine_id : store->machine;
     vf_key key = vf_session_key(machine.ptr, machine.size, session_id.ptr, session_id.size);
-    varve_cursor *cursor = new_cursor(store, flags);
-    if (cursor == NULL)
-        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
-    uint32_t row = ve_find(&store->index, VF_TABLE_SESSIONS, key);
-    uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
-    if (row == UINT32_MAX)
-        result = ve_fail(store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session_id.size, session_id.ptr);
-    else if ((result = ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, image)) < 0)
-        ve_fail(store, result, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path, row);
-    cursor->by_session = true;
-    cursor->session = key;
-    cursor->from_seq = from_seq;
-    uint64_t last = result < 0 ? 0 : vf_get64(((const vf_hot *)(const void *)image)->last_lsn);
-    if (result == VARVE_OK && (flags & VARVE_CURSOR_BACKWARD) != 0)
-        cursor->at = last;
-    else if (result == VARVE_OK)
-        result = note_stretches(cursor, last);
-    if (result < 0) {
-        varve_cursor_close(&cursor);
-        return result;
-    }
-    *ret_cursor = cursor;
-    return VARVE_OK;
+    result = ve_cursor_session(store, key, from_seq, 0, UINT64_MAX, flags, ret_cursor);
+    if (result == VARVE_E_NOT_FOUND)
+        ve_fail(store, result, "no session '%.*s'", (int)session_id.size, session_id.ptr);
+    return result;
 }
 
 int varve_cursor_store(varve *store, uint64_t from_lsn, uint32_t flags, varve_cursor **ret_cursor) {
@@ -196,21 +156,16 @@ int varve_cursor_store(varve *store, uint64_t from_lsn, uint32_t flags, varve_cu
         result = ve_follow_index(store);
     if (result < 0)
         return result;
-    if ((flags & VARVE_CURSOR_BACKWARD) != 0)
-        return ve_fail(store, VARVE_E_ARGUMENT, "the store is read forwards only");
-    varve_cursor *cursor = new_cursor(store, flags);
-    if (cursor == NULL)
-        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
-    cursor->scanning = true;
-    cursor->at = from_lsn < ve_log_first(store) ? ve_log_first(store) : from_lsn;
-    *ret_cursor = cursor;
-    return VARVE_OK;
+    bool backward = (flags & VARVE_CURSOR_BACKWARD) != 0;
+    uint64_t after = backward || from_lsn == 0 ? 0 : from_lsn - 1;
+    return ve_cursor_store(store, after, backward && from_lsn < UINT64_MAX ? from_lsn + 1 : UINT64_MAX, flags, ret_cursor);
 }
 
 void varve_cursor_close(varve_cursor **cursor_at) {
     varve_cursor *cursor = cursor_at == NULL ? NULL : *cursor_at;
     if (cursor == NULL)
         return;
+    ve_query_close(cursor->query);
     free(cursor->marks);
     free(cursor);
     *cursor_at = NULL;
@@ -218,32 +173,60 @@ void varve_cursor_close(varve_cursor **cursor_at) {
 
 /* ---- Reading ---- */
 
-static int next_scanning(varve_cursor *cursor, varve_event *ret_event) {
-    uint64_t lsn;
-    vf_frame frame;
-    const uint8_t *bytes;
+static int next_scanning(varve_cursor *cursor, ve_place *ret) {
     int found;
-    while ((found = ve_log_next(cursor->store, cursor->at, cursor->limit, &lsn, &frame, &bytes, NULL)) == 1) {
-        cursor->at = lsn + vf_get32(frame.length);
-        bool mine = !cursor->by_session || (vf_key_equal(frame.session, cursor->session) && vf_get64(frame.seq) >= cursor->from_seq);
-        if (mine && wanted_kind(cursor, frame.kind))
-            return give(cursor, lsn, &frame, bytes, ret_event);
+    while ((found = ve_log_next(cursor->store, cursor->at, cursor->limit, &ret->lsn, &ret->frame, &ret->bytes, NULL)) == 1) {
+        cursor->at = ret->lsn + vf_get32(ret->frame.length);
+        bool mine = !cursor->by_session || (vf_key_equal(ret->frame.session, cursor->session) &&
+                                            vf_get64(ret->frame.seq) >= cursor->from_seq && ret->lsn > cursor->after);
+        if (mine && wanted_kind(cursor, ret->frame.kind))
+            return 1;
     }
     return found;
 }
 
-static int next_backward(varve_cursor *cursor, varve_event *ret_event) {
-    while (cursor->at != 0) {
-        uint64_t lsn = cursor->at;
-        vf_frame frame;
-        const uint8_t *bytes;
-        int result = ve_log_record(cursor->store, lsn, &frame, &bytes);
+/* Notes the lsns of the last segment that was not read yet. */
+static int note_segment(varve_cursor *cursor) {
+    uint32_t number = cursor->segment--;
+    uint64_t at = vf_lsn(number, VF_SEGMENT_HEADER), end = vf_lsn(number + 1, 0), lsn;
+    if (at <= cursor->after)
+        cursor->segment = 0;
+    vf_frame frame;
+    const uint8_t *bytes;
+    while (ve_log_next(cursor->store, at, end < cursor->limit ? end : cursor->limit, &lsn, &frame, &bytes, NULL) == 1) {
+        at = lsn + vf_get32(frame.length);
+        if (lsn <= cursor->after || !wanted_kind(cursor, frame.kind))
+            continue;
+        if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1, sizeof *cursor->marks))
+            return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
+        cursor->marks[cursor->mark_count++] = lsn;
+    }
+    return VARVE_OK;
+}
+
+static int next_scanning_backward(varve_cursor *cursor, ve_place *ret) {
+    while (cursor->mark_count == 0) {
+        if (cursor->segment == 0)
+            return 0;
+        int result = note_segment(cursor);
         if (result < 0)
             return result;
-        if ((result = ve_log_older(cursor->store, lsn, &frame, &cursor->at)) < 0)
+    }
+    ret->lsn = cursor->marks[--cursor->mark_count];
+    int result = ve_log_record(cursor->store, ret->lsn, &ret->frame, &ret->bytes);
+    return result < 0 ? result : 1;
+}
+
+static int next_backward(varve_cursor *cursor, ve_place *ret) {
+    while (cursor->at > cursor->after) {
+        ret->lsn = cursor->at;
+        int result = ve_log_record(cursor->store, ret->lsn, &ret->frame, &ret->bytes);
+        if (result < 0)
             return result;
-        if (lsn < cursor->limit && vf_get64(frame.seq) <= cursor->from_seq && wanted_kind(cursor, frame.kind))
-            return give(cursor, lsn, &frame, bytes, ret_event);
+        if ((result = ve_log_older(cursor->store, ret->lsn, &ret->frame, &cursor->at)) < 0)
+            return result;
+        if (ret->lsn < cursor->limit && vf_get64(ret->frame.seq) <= cursor->from_seq && wanted_kind(cursor, ret->frame.kind))
+            return 1;
     }
     return 0;
 }
@@ -257,7 +240,7 @@ static int load_stretch(varve_cursor *cursor) {
         int result = ve_log_frame(cursor->store, lsn, &frame);
         if (result < 0)
             return result;
-        if (vf_get64(frame.seq) < cursor->from_seq)
+        if (lsn <= cursor->after || vf_get64(frame.seq) < cursor->from_seq)
             break;
         cursor->stretch[cursor->stretch_count++] = lsn;
         if ((result = ve_log_older(cursor->store, lsn, &frame, &lsn)) < 0)
@@ -267,7 +250,7 @@ static int load_stretch(varve_cursor *cursor) {
     return VARVE_OK;
 }
 
-static int next_forward(varve_cursor *cursor, varve_event *ret_event) {
+static int next_forward(varve_cursor *cursor, ve_place *ret) {
     for (;;) {
         if (cursor->stretch_at == 0) {
             if (cursor->mark_count == 0)
@@ -277,22 +260,34 @@ static int next_forward(varve_cursor *cursor, varve_event *ret_event) {
                 return result;
             continue;
         }
-        uint64_t lsn = cursor->stretch[--cursor->stretch_at];
-        vf_frame frame;
-        const uint8_t *bytes;
-        int result = ve_log_record(cursor->store, lsn, &frame, &bytes);
+        ret->lsn = cursor->stretch[--cursor->stretch_at];
+        int result = ve_log_record(cursor->store, ret->lsn, &ret->frame, &ret->bytes);
         if (result < 0)
             return result;
-        if (wanted_kind(cursor, frame.kind))
-            return give(cursor, lsn, &frame, bytes, ret_event);
+        if (wanted_kind(cursor, ret->frame.kind))
+            return 1;
     }
+}
+
+int ve_cursor_next(varve_cursor *cursor, ve_place *ret) {
+    bool backward = (cursor->flags & VARVE_CURSOR_BACKWARD) != 0;
+    if (cursor->scanning)
+        return backward ? next_scanning_backward(cursor, ret) : next_scanning(cursor, ret);
+    return backward ? next_backward(cursor, ret) : next_forward(cursor, ret);
 }
 
 int varve_cursor_next(varve_cursor *cursor, varve_event *ret_event) {
     int result = ve_enter(cursor->store);
     if (result < 0)
         return result;
-    if (cursor->scanning)
-        return next_scanning(cursor, ret_event);
-    return (cursor->flags & VARVE_CURSOR_BACKWARD) != 0 ? next_backward(cursor, ret_event) : next_forward(cursor, ret_event);
+    if (cursor->query != NULL)
+        return ve_query_next(cursor->query, ret_event);
+    ve_place place;
+    result = ve_cursor_next(cursor, &place);
+    if (result != 1)
+        return result;
+    /* a fork shows its parent's events as its own */
+    vf_key shown_by = cursor->by_session ? cursor->session : place.frame.session;
+    result = ve_event_fill(cursor->store, shown_by, place.lsn, &place.frame, place.bytes, ret_event);
+    return result < 0 ? result : 1;
 }

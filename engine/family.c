@@ -45,7 +45,8 @@ static int find_cycle(varve *store, ve_index *index, uint32_t child, uint32_t fr
     *ret_smallest = child;
     *ret_cycle = *ret_deep = false;
     uint32_t at = from;
-    for (int depth = 0; depth <= VF_DEPTH_MAX; depth++) {
+    uint32_t below = vf_get32(ve_hot(row)->height);
+    for (uint32_t depth = 0; depth + below < VF_DEPTH_MAX; depth++) {
         if (at == child) {
             *ret_cycle = true;
             return VARVE_OK;
@@ -68,6 +69,18 @@ static int find_cycle(varve *store, ve_index *index, uint32_t child, uint32_t fr
 
 static void mark_cut(ve_group_row *row) {
     vf_put32(&ve_hot(row)->flags, vf_get32(ve_hot(row)->flags) | VF_SR_CYCLE);
+}
+
+/* Tells the ancestors how many generations are below them now. */
+static void raise_heights(varve *store, ve_index *index, const ve_group_row *child) {
+    uint32_t height = vf_get32(ve_hot(child)->height), parent = vf_get32(ve_hot(child)->parent);
+    for (int depth = 0; parent != 0 && depth <= VF_DEPTH_MAX; depth++) {
+        ve_group_row *row = ve_group_get(store, index, VF_TABLE_SESSIONS, parent - 1);
+        if (row == NULL || vf_get32(ve_hot(row)->height) > height)
+            return;
+        vf_put32(&ve_hot(row)->height, ++height);
+        parent = vf_get32(ve_hot(row)->parent);
+    }
 }
 
 int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t child, uint32_t parent) {
@@ -94,6 +107,7 @@ int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t chil
         mark_cut(other);
     }
     vf_put32(&ve_hot(row)->parent, parent + 1);
+    raise_heights(store, index, row);
     ve_group_row *up = ve_group_get(store, index, VF_TABLE_SESSIONS, parent);
     if (up == NULL)
         return VARVE_E_INDEX;

@@ -356,33 +356,38 @@ static int fold_parent(const record *r, ve_group_row *session) {
     return ve_link_parent(r->store, r->index, r->group, session->row, parent->row);
 }
 
-enum { COUNTERS = VF_HAS_COST | VF_HAS_TURN | ((1 << VF_TOKENS) - 1) * VF_HAS_TOKENS };
-
-void ve_absolute(vf_cold *cold, const vf_body *body, int sign) {
-    uint64_t present = vf_get64(body->fixed.present);
-    vf_partial *api = &cold->by_source[VF_SOURCE_API];
-    for (int t = 0; t < VF_TOKENS; t++)
-        if ((present & (uint64_t)VF_HAS_TOKENS << t) != 0)
-            vf_put64(&api->tokens[t], vf_get64(api->tokens[t]) + (uint64_t)sign * vf_get64(body->fixed.tokens[t]));
-    if ((present & VF_HAS_COST) != 0) {
-        vf_put64(&api->cost, vf_get64(api->cost) + (uint64_t)sign * vf_get64(body->fixed.cost));
-        vf_put32(&api->costed, vf_get32(api->costed) + (uint32_t)sign);
-    }
-    if ((present & VF_HAS_TURN) != 0)
-        vf_put32(&api->turns, vf_get32(api->turns) + (uint32_t)sign * vf_get32(body->fixed.turn));
+static bool says(const vf_body *body, int counter) {
+    uint64_t bit = counter < VF_TOKENS ? (uint64_t)VF_HAS_TOKENS << counter : counter == VE_COUNTER_COST ? VF_HAS_COST : VF_HAS_TURN;
+    return (vf_get64(body->fixed.present) & bit) != 0;
 }
 
-/* Counters that are said outright replace those that were said before. */
+void ve_absolute(vf_cold *cold, const vf_body *body, int counter, int sign) {
+    vf_partial *api = &cold->by_source[VF_SOURCE_API];
+    if (!says(body, counter))
+        return;
+    if (counter < VF_TOKENS) {
+        vf_put64(&api->tokens[counter], vf_get64(api->tokens[counter]) + (uint64_t)sign * vf_get64(body->fixed.tokens[counter]));
+    } else if (counter == VE_COUNTER_COST) {
+        vf_put64(&api->cost, vf_get64(api->cost) + (uint64_t)sign * vf_get64(body->fixed.cost));
+        vf_put32(&api->costed, vf_get32(api->costed) + (uint32_t)sign);
+    } else {
+        vf_put32(&api->turns, vf_get32(api->turns) + (uint32_t)sign * vf_get32(body->fixed.turn));
+    }
+}
+
+/* Counters that are said outright replace those that were said before, each by itself. */
 static void fold_absolute(const record *r, ve_group_row *session) {
     vf_cold *cold = ve_cold(session);
-    uint64_t before = vf_get64(cold->ref[VF_REF_ABSOLUTE]);
-    if ((vf_get64(r->body->fixed.present) & COUNTERS) == 0 || !take(r, cold, VF_REF_ABSOLUTE, true))
-        return;
-    vf_frame frame;
-    vf_body body;
-    if (before != 0 && ve_log_body(r->store, before, &frame, &body) == VARVE_OK)
-        ve_absolute(cold, &body, -1);
-    ve_absolute(cold, r->body, 1);
+    for (int counter = 0; counter < VE_COUNTERS; counter++) {
+        uint64_t before = vf_get64(cold->ref[VF_REF_ABSOLUTE + counter]);
+        if (!says(r->body, counter) || !take(r, cold, (vf_ref)(VF_REF_ABSOLUTE + counter), true))
+            continue;
+        vf_frame frame;
+        vf_body body;
+        if (before != 0 && ve_log_body(r->store, before, &frame, &body) == VARVE_OK)
+            ve_absolute(cold, &body, counter, -1);
+        ve_absolute(cold, r->body, counter, 1);
+    }
 }
 
 static int fold_set(const record *r, ve_group_row *session) {
@@ -445,8 +450,10 @@ int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const 
     vf_hot *hot = ve_hot(session);
     hot->last_seq = frame->seq;
     vf_put64(&hot->last_lsn, lsn);
-    if (frame->kind == VF_KIND_REWIND)
+    if (frame->kind == VF_KIND_REWIND) {
         session->rewound = true;
+        set_flag(hot, VF_SR_REWOUND, true);
+    }
     if (frame->kind == VF_KIND_TOMBSTONE)
         set_flag(hot, VF_SR_DELETED, true);
     return ve_fold_record(store, index, group, session, lsn, frame, bytes, false);

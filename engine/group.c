@@ -8,8 +8,8 @@
 
 /* Stands in REDO's state while a group that was too large for it is put in place: a death then costs a rebuild. */
 #define NO_REDO UINT64_MAX
-/* Far more than one record can touch: 32 owners with 64 ancestors each. */
-enum { GROUP_BYTES = 4 << 20, GROUP_ROWS = 32 << 10 };
+/* More than a full group can touch when each of its sessions has 64 ancestors of its own; reserved, hardly ever touched. */
+enum { GROUP_BYTES = 16 << 20, GROUP_ROWS = 64 << 10 };
 
 void ve_group_begin(ve_group *group) {
     group->size = VF_REDO_HEADER;

@@ -81,13 +81,13 @@ static int map_segment(varve *store, ve_segment *segment) {
                 vf_get32(header.number) == segment->number;
     if (!ours) {
         os->close(fd);
-        segment->refused = result == VF_BAD_VERSION;
         const char *why = result != VF_OK ? vf_result_text(result) : "belongs to another store or place";
         return ve_fail(store, result == VF_END ? VARVE_E_NOT_FOUND : result == VF_BAD_VERSION ? VARVE_E_VERSION : VARVE_E_CORRUPT,
                        "%s/seg/%s: %s", store->path, name, why);
     }
     /* Addresses beyond the file's end are reserved with it: the file grows into them. */
-    uint64_t size = (uint64_t)file.st_size > store->segment_size ? (uint64_t)file.st_size : store->segment_size;
+    uint64_t length = (uint64_t)file.st_size < UINT32_MAX ? (uint64_t)file.st_size : UINT32_MAX;
+    uint64_t size = length > store->segment_size ? length : store->segment_size;
     size = (size + 4095) & ~(uint64_t)4095;
     if (segment->map != NULL && !retire(&store->log, segment)) {
         os->close(fd);
@@ -101,7 +101,7 @@ static int map_segment(varve *store, ve_segment *segment) {
         return ve_fail_os(store, "%s/seg/%s: cannot be mapped", store->path, name);
     segment->map = map;
     segment->map_size = (size_t)size;
-    segment->file_size = (uint64_t)file.st_size;
+    segment->file_size = length;
     segment->salt = vf_get64(header.salt);
     segment->first_chain = vf_segment_chain(&header);
     segment->prev_end = vf_get64(header.prev_end);
@@ -139,29 +139,59 @@ void ve_log_forget(varve *store, uint32_t number) {
     *known = (ve_segment){.number = number};
 }
 
+typedef struct {
+    uint32_t *numbers;
+    size_t count, room;
+} found_segments;
+
 static int note_segment(void *context, const char *name) {
+    found_segments *found = context;
     uint32_t number = 0;
     int digits = 0;
     for (; digits < 8 && name[digits] >= '0' && name[digits] <= '9'; digits++)
         number = number * 10 + (uint32_t)(name[digits] - '0');
-    if (digits == 8 && strcmp(name + 8, ".log") == 0 && number > *(uint32_t *)context)
-        *(uint32_t *)context = number;
+    if (digits != 8 || strcmp(name + 8, ".log") != 0 || number == 0)
+        return 0;
+    if (!ve_grow(&found->numbers, &found->room, found->count + 1, sizeof *found->numbers)) {
+        errno = ENOMEM;
+        return -1;
+    }
+    found->numbers[found->count++] = number;
     return 0;
 }
 
+static int by_number(const void *a, const void *b) {
+    uint32_t p = *(const uint32_t *)a, q = *(const uint32_t *)b;
+    return p < q ? -1 : p > q;
+}
+
 int ve_log_refresh(varve *store) {
+    enum { GAP_MAX = 1000 }; /* lost segments are stepped over; a stray file with a high number is none of ours */
+    found_segments found = {0};
     uint32_t highest = 0;
-    if (store->os->list(store->log.dir, note_segment, &highest) < 0)
+    if (store->os->list(store->log.dir, note_segment, &found) < 0) {
+        free(found.numbers);
         return ve_fail_os(store, "%s/seg: cannot be listed", store->path);
+    }
+    if (found.count > 1)
+        qsort(found.numbers, found.count, sizeof *found.numbers, by_number);
+    for (size_t i = 0; i < found.count && found.numbers[i] - highest <= GAP_MAX; i++)
+        highest = found.numbers[i];
+    free(found.numbers);
     return make_room(store, highest);
 }
 
+bool ve_is_damage(int error) {
+    return error == VARVE_E_CORRUPT || error == VARVE_E_NOT_FOUND;
+}
+
 ve_segment *ve_log_segment(varve *store, uint32_t number) {
-    if (number == 0 || make_room(store, number) < 0)
-        return NULL;
-    ve_segment *segment = store->log.segment[number - 1];
-    if (segment->map == NULL && map_segment(store, segment) < 0)
-        return NULL;
+    int result = number == 0 || number > VF_SEGMENT_NUMBER_MAX ? VARVE_E_NOT_FOUND : make_room(store, number);
+    ve_segment *segment = result < 0 ? NULL : store->log.segment[number - 1];
+    if (segment != NULL && segment->map == NULL && (result = map_segment(store, segment)) < 0)
+        segment = NULL;
+    if (result < 0 && !ve_is_damage(result))
+        store->trouble = result;
     return segment;
 }
 
@@ -185,9 +215,14 @@ static int readable(varve *store, ve_segment *segment, uint64_t *ret_limit) {
         ve_segment_name(name, segment->number);
         if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
             return ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
-        segment->file_size = (uint64_t)file.st_size;
-        if (segment->file_size > segment->map_size && map_segment(store, segment) < 0)
-            return VARVE_E_IO;
+        if ((uint64_t)file.st_size > segment->map_size) {
+            int result = map_segment(store, segment);
+            if (result < 0) {
+                store->trouble = ve_is_damage(result) ? store->trouble : result;
+                return result;
+            }
+        }
+        segment->file_size = (uint64_t)file.st_size < segment->map_size ? (uint64_t)file.st_size : segment->map_size;
         if (end > segment->file_size)
             end = segment->file_size;
     }
@@ -199,7 +234,7 @@ static int locate(varve *store, uint64_t lsn, ve_segment **ret_segment, const ui
     ve_segment *segment = ve_log_segment(store, vf_lsn_segment(lsn));
     uint64_t limit = 0;
     if (segment == NULL)
-        return VARVE_E_CORRUPT;
+        return store->trouble < 0 ? store->trouble : VARVE_E_CORRUPT;
     int result = readable(store, segment, &limit);
     if (result < 0)
         return result;
@@ -312,6 +347,8 @@ int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, v
         ve_segment *segment = ve_log_segment(store, number);
         uint64_t end = 0;
         if (segment == NULL || readable(store, segment, &end) < 0) {
+            if (store->trouble < 0)
+                return store->trouble; /* not damage: it could not be looked at */
             damage = damage != 0 ? damage : vf_lsn(number, (uint32_t)offset);
             lsn = vf_lsn(number + 1, VF_SEGMENT_HEADER);
             continue;

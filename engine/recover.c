@@ -71,13 +71,14 @@ static int walk_segment(walker *w, const ve_segment *segment) {
 }
 
 static int walk_log(walker *w) {
+    w->store->trouble = 0;
     int result = ve_log_refresh(w->store);
     for (uint32_t number = 1; result == 0 && number <= w->store->log.count; number++) {
         ve_segment *segment = ve_log_segment(w->store, number);
         if (segment != NULL)
             result = walk_segment(w, segment);
-        else if (w->store->log.segment[number - 1]->refused)
-            return VARVE_E_VERSION;
+        else if (w->store->trouble < 0)
+            return w->store->trouble; /* not damage: it could not be looked at */
         else /* offset 0: not even its header */
             result = w->damage(w->context, vf_lsn(number, 0), vf_lsn(number + 1, VF_SEGMENT_HEADER)) != 0;
     }
@@ -106,7 +107,9 @@ static uint64_t follow(void *context, uint64_t lsn, const vf_frame *frame, const
     (void)bytes;
     state->open_end = lsn + vf_get32(frame->length);
     state->open_chain = (uint32_t)vf_get64(frame->header_sum);
+    state->open_record = lsn;
     if ((frame->flags & VF_FRAME_BATCH_END) != 0) {
+        state->last_record = lsn;
         state->tail = state->open_end;
         state->chain = state->open_chain;
     }
@@ -122,7 +125,10 @@ static uint64_t judge(void *context, uint64_t from, uint64_t to) {
     }
     state->hole_from = state->hole_from == 0 ? from : state->hole_from;
     state->hole_to = to;
-    state->tail = state->open_end > state->tail ? state->open_end : state->tail; /* what is whole is served */
+    if (state->open_end > state->tail) { /* what is whole is served */
+        state->tail = state->open_end;
+        state->last_record = state->open_record;
+    }
     state->chain = state->open_chain;
     return 0;
 }
@@ -161,6 +167,7 @@ int ve_find_end(varve *store, ve_log_state *ret_state) {
     if (result == VARVE_OK && state.abandon == 0 && last != NULL && vf_lsn_segment(state.tail) < last->number) {
         state.tail = vf_lsn(last->number, VF_SEGMENT_HEADER);
         state.chain = last->first_chain;
+        state.last_record = 0;
     }
     if (state.tail == 0 && state.hole_from != 0) /* the first segment's header is lost with all that is known of it */
         state.tail = vf_lsn(1, VF_SEGMENT_HEADER);
@@ -177,14 +184,16 @@ int ve_find_end(varve *store, ve_log_state *ret_state) {
 
 static int quarantine(varve *store, uint32_t number) {
     char from[32], to[64];
+    if (store->os->mkdirat(store->dir, "quarantine", 0700) < 0 && errno != EEXIST)
+        return ve_fail_os(store, "%s/quarantine: cannot be made", store->path);
     snprintf(from, sizeof from, "seg/%08u.log", number);
     snprintf(to, sizeof to, "quarantine/%08u.log.%lld", number, (long long)store->os->now());
     struct stat file;
-    if (store->os->fstatat(store->dir, from, &file, AT_SYMLINK_NOFOLLOW) < 0)
-        return VARVE_OK;
+    if (store->os->fstatat(store->dir, from, &file, AT_SYMLINK_NOFOLLOW) < 0 || file.st_size == 0)
+        return VARVE_OK; /* none, or one that was only just made */
     if (store->os->renameat(store->dir, from, store->dir, to) < 0)
         return ve_fail_os(store, "%s/%s: cannot be moved to quarantine", store->path, from);
-    ve_say(store, "%s/%s: was never acknowledged and cannot follow the log's end: moved to %s", store->path, from, to);
+    ve_say(store, "%s/%s: does not follow the log's end: moved to %s", store->path, from, to);
     ve_log_forget(store, number);
     return VARVE_OK;
 }
@@ -197,11 +206,10 @@ static int begin_control(varve *store, const ve_log_state *state) {
     uint64_t witness = state->witness <= state->tail ? state->witness : state->tail;
     ve_set_word(&control->chain, 0);
     ve_set_word(&control->chain_other, 0);
-    ve_publish(store, state->tail, state->chain);
+    ve_publish(store, state->tail, state->chain, state->last_record);
     ve_set_word(&control->synced, witness);
     ve_set_word(&control->last_sync_record, 0);
     ve_set_word(&control->applied, 0);
-    ve_set_word(&control->sync_failed, 0);
     ve_set_word(&control->rotating, 0);
     ve_set_word(&control->ready_size, vf_lsn_offset(state->tail));
     return VARVE_OK;
@@ -228,13 +236,18 @@ static int from_scratch(varve *store) {
     for (uint32_t number = store->log.count; state.abandon != 0 && number >= state.abandon; number--)
         if ((result = quarantine(store, number)) < 0)
             return result;
-    if (state.tail == 0)
-        result = ve_segment_begin(store, 1, 0, 0, 0, 0);
-    else if (state.hole_from != 0)
-        result = ve_segment_begin(store, vf_lsn_segment(state.tail) + 1, state.tail, state.chain, state.hole_from, state.hole_to);
-    else if (state.torn != 0)
-        result = ve_segment_begin(store, vf_lsn_segment(state.tail) + 1, state.tail, state.chain, 0, 0);
-    return result == VARVE_OK ? ve_rebuild(store, ve_word(&store->control->tail)) : result;
+    if (state.tail == 0 || state.hole_from != 0 || state.torn != 0) {
+        uint32_t next = state.tail == 0 ? 1 : vf_lsn_segment(state.tail) + 1;
+        result = quarantine(store, next); /* a file with this number that nobody could follow */
+        if (result == VARVE_OK)
+            result = ve_segment_begin(store, next, state.tail, state.chain, state.hole_from, state.hole_to);
+    }
+    if (result == VARVE_OK)
+        result = ve_rebuild(store, ve_word(&store->control->tail));
+    /* What was found is what counts from now on: on disk, and witnessed, so that damage to it can be told later. */
+    if (result == VARVE_OK && ve_sync_to(store, ve_word(&store->control->tail)) < 0)
+        ve_say(store, "%s", store->error);
+    return result;
 }
 
 int ve_recover(varve *store) {
@@ -292,7 +305,7 @@ static int remove_older(void *context, const char *name) {
 
 int ve_rebuild(varve *store, uint64_t tail) {
     const ve_os *os = store->os;
-    uint64_t highest = 0;
+    uint64_t highest = ve_word(&store->control->index_generation); /* also if its directory was removed: handles have it open */
     if (os->mkdirat(store->dir, "idx", 0700) < 0 && errno != EEXIST)
         return ve_fail_os(store, "%s/idx: cannot be made", store->path);
     int dir = os->openat(store->dir, "idx", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
@@ -327,11 +340,20 @@ int ve_private_index(varve *store, ve_index *index, uint64_t tail) {
 
 int ve_catch_up(varve *store) {
     vf_control *control = store->control;
-    if (control == NULL || ve_word(&control->state) != 1)
+    store->trouble = 0;
+    if (control == NULL || ve_word(&control->state) != 1 || !ve_control_is_current(store))
         return ve_recover(store);
+    if (!ve_tail_holds(store)) {
+        if (store->trouble < 0)
+            return ve_fail(store, store->trouble, "%s: the log's end cannot be looked at", store->path);
+        ve_say(store, "%s/CONTROL: is damaged: the log is read to find its end", store->path);
+        return from_scratch(store);
+    }
     int result = VARVE_OK;
     if (!store->index.open || store->index.generation != ve_word(&control->index_generation))
         result = ve_index_open(store, &store->index, ve_word(&control->index_generation));
+    if (result == VARVE_OK && !ve_heads_hold(&store->index))
+        result = ve_fail(store, VARVE_E_INDEX, "%s/idx: the sizes of the tables do not fit together", store->path);
     uint64_t applied = 0, tail = ve_word(&control->tail);
     if (result == VARVE_OK)
         result = ve_redo(store, &store->index, &applied);

@@ -120,9 +120,12 @@ static int collect_visible(varve *store, uint64_t lsn, uint64_t **ret_lsns, size
 static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
     vf_frame frame;
     vf_body body;
-    uint64_t absolute = vf_get64(cold->ref[VF_REF_ABSOLUTE]);
-    if (absolute != 0 && ve_log_body(store, absolute, &frame, &body) == VARVE_OK)
-        ve_absolute(cold, &body, -1);
+    uint8_t sources = 0;
+    for (int counter = 0; counter < VE_COUNTERS; counter++) {
+        uint64_t absolute = vf_get64(cold->ref[VF_REF_ABSOLUTE + counter]);
+        if (absolute != 0 && ve_log_body(store, absolute, &frame, &body) == VARVE_OK)
+            ve_absolute(cold, &body, counter, -1);
+    }
     for (int s = 0; s < VF_SOURCES; s++) {
         vf_partial *partial = &cold->by_source[s], kept = *partial;
         *partial = (vf_partial){0};
@@ -130,6 +133,9 @@ static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
         partial->cost = kept.cost;
         partial->costed = kept.costed;
         partial->api_requests = kept.api_requests;
+        static const vf_partial none;
+        if (memcmp(partial, &none, sizeof none) != 0)
+            sources |= (uint8_t)(1u << s); /* what it paid shows by this source still */
     }
     le64 identity = cold->ref[VF_REF_IDENTITY], last_set = cold->ref[VF_REF_LAST_SET], parent = cold->ref[VF_REF_PARENT];
     memset(cold->ref, 0, sizeof cold->ref);
@@ -137,11 +143,11 @@ static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
     cold->ref[VF_REF_LAST_SET] = last_set;
     cold->ref[VF_REF_PARENT] = parent;
     memset(&cold->lifecycle_time, 0, sizeof cold->lifecycle_time);
-    uint32_t stays = VF_SR_DEFINED | VF_SR_DELETED | VF_SR_CYCLE;
+    uint32_t stays = VF_SR_DEFINED | VF_SR_DELETED | VF_SR_CYCLE | VF_SR_REWOUND;
     vf_hot before = *hot;
     vf_hot cleared = {.head = before.head, .key = before.key, .last_seq = before.last_seq, .last_lsn = before.last_lsn,
                       .cost = before.cost, .cost_children = before.cost_children, .parent = before.parent,
-                      .children = before.children};
+                      .children = before.children, .sources = sources, .height = before.height};
     memcpy(cleared.tokens, before.tokens, sizeof cleared.tokens);
     vf_put32(&cleared.flags, vf_get32(before.flags) & stays);
     *hot = cleared;

@@ -246,7 +246,7 @@ static bool write_labels(varve_scan *scan, const label *labels, size_t count, va
     return true;
 }
 
-static int fill_labels(varve_scan *scan, const vf_cold *cold, varve_session *ret) {
+int ve_scan_labels(varve_scan *scan, const vf_cold *cold, varve_str *ret_labels) {
     varve *store = scan->store;
     label *labels = NULL;
     size_t count = 0, room = 0;
@@ -265,7 +265,7 @@ static int fill_labels(varve_scan *scan, const vf_cold *cold, varve_session *ret
     }
     if (good && count > 0) {
         qsort(labels, count, sizeof *labels, by_label);
-        good = write_labels(scan, labels, count, &ret->str[VF_STR_LABELS]);
+        good = write_labels(scan, labels, count, ret_labels);
     }
     free(labels);
     return good ? VARVE_OK : ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
@@ -303,7 +303,7 @@ int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_sessio
     if (result == VARVE_OK && scan->strings)
         result = fill_texts(store, cold, &session);
     if (result == VARVE_OK && scan->strings && (session.flags & VARVE_SS_LABELS) != 0)
-        result = fill_labels(scan, cold, &session);
+        result = ve_scan_labels(scan, cold, &session.str[VF_STR_LABELS]);
     forget_deleted_parent(store, &session);
     if (result < 0)
         return result;
@@ -331,7 +331,10 @@ static int find_row(varve *store, varve_str machine_id, varve_str session_id, ui
         return ve_fail(store, VARVE_E_ARGUMENT, "no session id");
     varve_str machine = machine_id.ptr != NULL ? machine_id : store->machine;
     vf_key key = vf_session_key(machine.ptr, machine.size, session_id.ptr, session_id.size);
+    store->trouble = 0;
     *ret_row = ve_find(&store->index, VF_TABLE_SESSIONS, key);
+    if (*ret_row == UINT32_MAX && store->trouble < 0)
+        return ve_fail(store, store->trouble, "%s/idx: cannot be looked at", store->path);
     if (*ret_row == UINT32_MAX)
         return ve_fail(store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session_id.size, session_id.ptr);
     return VARVE_OK;

@@ -43,7 +43,8 @@ static int close_predecessor(varve *store, uint64_t prev_end) {
 int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t prev_chain, uint64_t hole_from, uint64_t hole_to) {
     vf_segment_header header = {0};
     ve_set_word(&store->control->rotating, number); /* from here on nobody appends to the predecessor */
-    int result = prev_end == 0 ? VARVE_OK : close_predecessor(store, prev_end);
+    /* Where acknowledged data was damaged, nothing is touched. */
+    int result = prev_end == 0 || hole_from != 0 ? VARVE_OK : close_predecessor(store, prev_end);
     if (result < 0)
         return result;
     memcpy(header.magic, VF_SEGMENT_MAGIC, 8);
@@ -71,7 +72,7 @@ int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t 
         return ve_fail_os(store, "%s/seg/%08u.log: cannot be written", store->path, number);
     ve_log_forget(store, number); /* it may have been looked at before */
     ve_set_word(&store->control->ready_size, VF_SEGMENT_HEADER);
-    ve_publish(store, vf_lsn(number, VF_SEGMENT_HEADER), vf_segment_chain(&header));
+    ve_publish(store, vf_lsn(number, VF_SEGMENT_HEADER), vf_segment_chain(&header), 0);
     ve_set_word(&store->control->rotating, 0);
     return VARVE_OK;
 }
@@ -90,6 +91,8 @@ static int sync_segments(varve *store, uint64_t from, uint64_t to) {
     uint32_t first = from == 0 ? 1 : vf_lsn_segment(from), last = vf_lsn_segment(to);
     for (uint32_t number = first; number <= last; number++) {
         int fd = store->write_fd >= 0 && store->write_segment == number ? store->write_fd : open_segment(store, number, O_RDWR);
+        if (fd < 0 && errno == ENOENT && number != last)
+            continue; /* it was lost: verify tells */
         if (fd < 0)
             return ve_fail_os(store, "%s/seg/%08u.log: cannot be opened", store->path, number);
         int failed = store->os->fdatasync(fd) < 0;
@@ -101,6 +104,9 @@ static int sync_segments(varve *store, uint64_t from, uint64_t to) {
             return sync_failed(store, number);
     }
     if ((from == 0 || first != last) && store->os->fsync(store->log.dir) < 0)
+        return sync_failed(store, last);
+    /* The first sync of all: whoever made the store may have died before its own were done. */
+    if (from == 0 && (store->os->fsync(store->dir) < 0 || ve_sync_parent(store) < 0))
         return sync_failed(store, last);
     return VARVE_OK;
 }

@@ -72,6 +72,8 @@ int ve_fold_settle(varve *store, ve_index *index, ve_group *group, uint64_t upto
 /* Puts the group in place and says so. */
 static int finish(varve *store, ve_index *index, uint64_t upto, le64 *applied) {
     int result = ve_fold_settle(store, index, &store->group, upto);
+    if (result == VARVE_OK && store->trouble < 0)
+        result = store->trouble;
     if (result == VARVE_OK)
         result = ve_group_place(store, index, &store->group, upto);
     if (result < 0)
@@ -90,9 +92,12 @@ int ve_fold_range(varve *store, ve_index *index, uint64_t from, uint64_t to, le6
     const uint8_t *bytes;
     int found, result = VARVE_OK;
     ve_group_begin(&store->group);
+    store->trouble = 0;
     while ((found = ve_log_next(store, lsn, to, &at, &frame, &bytes, NULL)) == 1) {
         result = ve_fold(store, index, &store->group, at, &frame, bytes);
         lsn = at + vf_get32(frame.length);
+        if (result == VARVE_OK && store->trouble < 0) /* something that is there was not found: the fold would be wrong */
+            result = store->trouble;
         if (result == VARVE_OK && store->group.size > GROUP_FULL)
             result = finish(store, index, lsn, applied);
         if (result < 0)

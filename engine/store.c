@@ -169,6 +169,15 @@ static int read_identity(varve *store) {
     return VARVE_OK;
 }
 
+int ve_sync_parent(varve *store) {
+    int parent = store->os->openat(store->dir, "..", O_RDONLY | O_DIRECTORY, 0);
+    if (parent < 0)
+        return 0; /* who may not read it goes without */
+    int result = store->os->fsync(parent);
+    store->os->close(parent);
+    return result;
+}
+
 static int make_directory(varve *store, const char *name) {
     if (store->os->mkdirat(store->dir, name, 0700) == 0 || errno == EEXIST)
         return VARVE_OK;
@@ -197,15 +206,12 @@ static int open_directory(varve *store, const varve_options *options) {
                                : ve_fail_os(store, "%s: cannot be opened", store->path);
     int result = read_identity(store);
     if (result == VARVE_E_NOT_FOUND && create) {
-        int parent = os->openat(store->dir, "..", O_RDONLY | O_DIRECTORY, 0);
-        if (parent >= 0) { /* so that the directory itself outlives a power cut; who may not read it goes without */
-            os->fsync(parent);
-            os->close(parent);
-        }
         static const char *const names[] = {"seg", "idx", "quarantine"};
         for (size_t i = 0; i < 3; i++)
             if ((result = make_directory(store, names[i])) < 0)
                 return result;
+        if (os->fsync(store->dir) < 0) /* the directories are there before the identity is */
+            return ve_fail_os(store, "%s: cannot be synced", store->path);
         result = make_identity(store, options);
         if (result == VARVE_OK)
             result = read_identity(store);

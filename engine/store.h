@@ -9,6 +9,8 @@
  *   settle.c    what is due once a group                 family.c   parents, children, roll-ups
  *   segment.c   beginning and syncing segments           uid.c      the same event met again
  *   cursor.c    reading events                           scan.c     reading session records
+ *   event.c     a record as an event                     query.c    sessions by filter, order, page
+ *   heap.c      the first of many, in order              query_events.c  events by filter and order
  *   control.c   the mapped page of words                 verify.c   reading everything
  */
 #ifndef VARVE_ENGINE_STORE_H
@@ -27,7 +29,6 @@
 
 typedef struct ve_segment {
     uint32_t number;
-    bool refused;          /* its header says that it must not be read */
     uint64_t salt;
     uint32_t first_chain;  /* chain value of its first record */
     uint64_t prev_end;     /* from its header */
@@ -65,6 +66,7 @@ typedef struct ve_table {
 
 typedef struct ve_index {
     const ve_os *os;
+    int *trouble;          /* the store's: set when a part could not be mapped, so that "not found" is not believed */
     int dir;               /* idx/<generation>, or -1: chunks are unlinked files in temp_dir */
     const char *temp_dir;
     uint64_t generation;
@@ -137,6 +139,7 @@ struct varve {
     ve_group group;
     ve_uids uids[VE_UID_SETS];
     uint64_t uid_clock;
+    int trouble;           /* VARVE_E_*: the system failed while something was looked up: what was not found may be there */
     char error[512];
 };
 
@@ -149,6 +152,8 @@ int ve_fail_os(varve *store, const char *format, ...) __attribute__((format(prin
 void ve_say(varve *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* 0, or VARVE_E_FORKED. Every public call begins with it. */
 int ve_enter(varve *store);
+/* So that the store's directory itself outlives a power cut. */
+int ve_sync_parent(varve *store);
 int ve_open_lock(varve *store, const char *name, int *fd);
 int ve_open(const ve_os *os, const char *path, const varve_options *options, varve **ret_store);
 /* pread and pwritev until all is done or an error stands in errno (a short file gives EIO). */
@@ -165,7 +170,11 @@ void ve_set_word(le64 *word, uint64_t value); /* atomic, release */
 uint64_t ve_tail(const varve *store);
 /* Chain value at the tail; and the moment at which a new tail, with its chain value, is there for all. */
 uint32_t ve_chain(const varve *store);
-void ve_publish(varve *store, uint64_t tail, uint32_t chain);
+void ve_publish(varve *store, uint64_t tail, uint32_t chain, uint64_t last_record);
+/* Whether the last record in the log ends where CONTROL says, with the chain value that it says. */
+bool ve_tail_holds(varve *store);
+/* Whether the page that is mapped is still the store's CONTROL. */
+bool ve_control_is_current(const varve *store);
 
 /* ---- lock.c ---- */
 
@@ -179,6 +188,8 @@ int ve_log_open(varve *store);
 void ve_log_close(varve *store);
 /* Looks for segments behind those that are known. */
 int ve_log_refresh(varve *store);
+/* Damage (or loss) of the log itself, as against a failure of the system to look at it. */
+bool ve_is_damage(int error);
 /* Forgets what is known of a segment: it was moved away, or is begun anew. */
 void ve_log_forget(varve *store, uint32_t number);
 /* A segment that can be read up to 'end' bytes, mapped; NULL and the reason in varve_last_error. */
@@ -205,10 +216,12 @@ int ve_log_seek(varve *store, uint64_t lsn, uint64_t seq, uint64_t *ret_lsn);
 int ve_index_create(varve *store, ve_index *index, uint64_t generation, bool private_files);
 int ve_index_open(varve *store, ve_index *index, uint64_t generation);
 void ve_index_close(ve_index *index);
-uint64_t ve_rows(const ve_index *index, vf_table table);
+uint64_t ve_rows(const ve_index *index, vf_table table); /* 0 if the index is not open */
+/* Whether the tables' sizes are possible together; a damaged one would make appends grow or lose things. */
+bool ve_heads_hold(const ve_index *index);
 /* Address of an item, NULL if its chunk is not there. 'make' creates the chunk (writers). */
 uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part, uint64_t item, bool make);
-/* Row of a key, or UINT32_MAX; *ret_error is set on I/O trouble. */
+/* Row of a key, or UINT32_MAX; store->trouble is set if it could not be looked for. */
 uint32_t ve_find(ve_index *index, vf_table table, vf_key key);
 /* Adds the word for a row (if it is not there) and splits buckets that are due. */
 int ve_insert(ve_index *index, vf_table table, vf_key key, uint32_t row);
@@ -251,8 +264,9 @@ int ve_refold(varve *store, ve_index *index, ve_group *group, uint32_t row);
 /* One record of a session into its row; 'paid': without charges. */
 int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn, const vf_frame *frame,
                    const uint8_t *bytes, bool paid);
-/* Adds (sign 1) or takes back (-1) the counters that a SESSION record says outright. */
-void ve_absolute(vf_cold *cold, const vf_body *body, int sign);
+/* Adds (sign 1) or takes back (-1) a counter that a SESSION record says outright, if it does: a token class, cost, turns. */
+enum { VE_COUNTER_COST = VF_TOKENS, VE_COUNTER_TURNS, VE_COUNTERS };
+void ve_absolute(vf_cold *cold, const vf_body *body, int counter, int sign);
 int ve_intern(varve *store, ve_index *index, ve_group *group, vf_text name, uint32_t *ret_name);
 /* -1, 0, 1: canonical order of two records (rules.md "Order"): time, source rank, position, uid, body sum. */
 int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b, const vf_body *b_body);
@@ -289,6 +303,8 @@ typedef struct ve_log_state {
     uint64_t witness;            /* everything before it was acknowledged by the disk */
     uint64_t open_end;           /* behind the last whole record, its batch complete or not */
     uint32_t open_chain;
+    uint64_t last_record;        /* lsn of the record that ends at the tail, 0 = none in its segment */
+    uint64_t open_record;
 } ve_log_state;
 int ve_find_end(varve *store, ve_log_state *ret_state);
 int ve_rebuild(varve *store, uint64_t tail);   /* a new index generation from the log; under the lock */
@@ -348,6 +364,50 @@ bool ve_grow(void *array, size_t *room, size_t need, size_t item_size);
 int ve_uid_check(varve *store, varve_batch *batch);
 void ve_uid_free(varve *store);
 
+/* ---- cursor.c, event.c ---- */
+
+/* A record that a cursor has come to. */
+typedef struct ve_place {
+    uint64_t lsn;
+    vf_frame frame;
+    const uint8_t *bytes;
+} ve_place;
+/* Records behind 'after' and before 'limit' (UINT64_MAX: the tail); of a session besides by from_seq, as varve.h says. */
+int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t after, uint64_t limit, uint32_t flags,
+                      varve_cursor **ret_cursor);
+int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags, varve_cursor **ret_cursor);
+int ve_cursor_next(varve_cursor *cursor, ve_place *ret); /* 1 = one, 0 = no more */
+int ve_event_fill(varve *store, vf_key shown_by, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, varve_event *ret);
+
+/* ---- query_events.c ---- */
+
+typedef struct ve_query ve_query;
+/* A cursor that gives what the query gives, and ends it. */
+int ve_cursor_query(varve *store, ve_query *query, varve_cursor **ret_cursor);
+int ve_query_next(ve_query *query, varve_event *ret_event);
+void ve_query_close(ve_query *query);
+
+/* ---- scan.c ---- */
+
+/* Labels of a session, as varve_session has them; they hold until the scan's next call. */
+int ve_scan_labels(varve_scan *scan, const vf_cold *cold, varve_str *ret_labels);
+
+/* ---- heap.c ---- */
+
+/* Items that are added in any order and taken in that which 'before' says (1: a comes before b; it may note things in
+ * the items). With a limit only the first so many are kept. */
+typedef struct ve_heap {
+    uint8_t *items;
+    size_t count, room, item_size;
+    size_t limit;          /* 0 = none */
+    bool first;            /* the root is the first of all (when taking), not the last */
+    int (*before)(void *context, void *a, void *b);
+    void *context;
+} ve_heap;
+enum { VE_HEAP_ITEM_MAX = 32 };
+bool ve_heap_add(ve_heap *heap, void *item); /* false: no memory */
+bool ve_heap_take(ve_heap *heap, void *ret); /* false: none is left. Nothing may be added any more */
+
 /* ---- segment.c ---- */
 
 /* Under the lock: begins segment 'number' behind 'prev_end' and makes it the one that is written. */
@@ -355,5 +415,11 @@ int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t 
 /* Opens segment 'number' for writing, if another one is open or none. */
 int ve_segment_write(varve *store, uint32_t number);
 int ve_sync_to(varve *store, uint64_t need);
+
+/* ---- view.c ---- */
+
+typedef enum { VE_BOOT_UNSAID, VE_BOOT_OWN, VE_BOOT_OTHER } ve_boot;
+/* Which boot a text names: the running one, or another. */
+ve_boot ve_boot_of(const ve_os *os, varve_str text);
 
 #endif

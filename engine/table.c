@@ -30,7 +30,8 @@ static uint32_t item_size(vf_table table, uint32_t part) {
 }
 
 static void lay_out(varve *store, ve_index *index) {
-    *index = (ve_index){.os = store->os, .dir = -1, .temp_dir = store->temp_dir, .hash_seed = store->hash_seed};
+    *index = (ve_index){.os = store->os, .dir = -1, .temp_dir = store->temp_dir, .hash_seed = store->hash_seed,
+                        .trouble = &store->trouble};
     for (uint32_t t = 0; t < VF_TABLES; t++)
         for (uint32_t p = 0; p < 4; p++) {
             ve_part *part = &index->table[t].part[p];
@@ -94,14 +95,18 @@ uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part_number, uint64_t
         char name[64];
         chunk_name(name, table, part_number, chunk);
         part->chunk[chunk] = map_file(index, name, (size_t)count * part->item_size, make && index->writable);
-        if (part->chunk[chunk] == NULL)
+        if (part->chunk[chunk] == NULL) {
+            *index->trouble = errno == ENOENT ? VARVE_E_INDEX : errno == ENOMEM ? VARVE_E_NO_MEMORY : VARVE_E_IO;
             return NULL;
+        }
         part->chunks = chunk + 1 > part->chunks ? chunk + 1 : part->chunks;
     }
     return part->chunk[chunk] + (item - first) * part->item_size;
 }
 
 uint64_t ve_rows(const ve_index *index, vf_table table) {
+    if (!index->open)
+        return 0;
     return ve_word(&index->table[table].head->rows);
 }
 
@@ -133,6 +138,16 @@ static int open_tables(varve *store, ve_index *index, bool make) {
     }
     index->open = true;
     return VARVE_OK;
+}
+
+bool ve_heads_hold(const ve_index *index) {
+    for (uint32_t t = 0; t < VF_TABLES; t++) {
+        const vf_table_head *head = index->table[t].head;
+        uint64_t rows = ve_word(&head->rows), buckets = ve_word(&head->buckets), keyed = ve_word(&head->keyed);
+        if (keyed > rows || rows > UINT32_MAX || buckets == 0 || buckets > keyed + 1 || ve_word(&head->overflow) > keyed)
+            return false;
+    }
+    return true;
 }
 
 static int generation_directory(varve *store, uint64_t generation, bool make) {
@@ -189,8 +204,8 @@ int ve_index_open(varve *store, ve_index *index, uint64_t generation) {
                 !chunk_is_there(index, (vf_table)t, p, items[p] - 1))
                 result = ve_fail(store, VARVE_E_INDEX, "%s/idx/%llu: a part of table %s is missing", store->path,
                                  (unsigned long long)generation, vf_table_name((vf_table)t));
-        if (result == VARVE_OK && items[2] == 0)
-            result = ve_fail(store, VARVE_E_INDEX, "%s/idx: table %s has no buckets", store->path, vf_table_name((vf_table)t));
+        if (result == VARVE_OK && !ve_heads_hold(index))
+            result = ve_fail(store, VARVE_E_INDEX, "%s/idx: the sizes of the tables do not fit together", store->path);
     }
     if (result < 0)
         ve_index_close(index);
@@ -219,7 +234,7 @@ void ve_index_close(ve_index *index) {
         index->os->munmap(index->redo, VF_REDO_SIZE);
     if (index->dir >= 0)
         index->os->close(index->dir);
-    *index = (ve_index){.dir = -1};
+    *index = (ve_index){.dir = -1, .trouble = index->trouble};
 }
 
 uint64_t ve_index_bytes(const ve_index *index) {
@@ -262,6 +277,11 @@ static vf_bucket *next_bucket(ve_index *index, vf_table table, const vf_bucket *
 }
 
 uint32_t ve_find(ve_index *index, vf_table table, vf_key key) {
+    if (!index->open) { /* a rebuild failed half-way */
+        if (index->trouble != NULL)
+            *index->trouble = VARVE_E_INDEX;
+        return UINT32_MAX;
+    }
     uint32_t tag = vf_key_tag(key, index->hash_seed);
     uint64_t buckets = ve_word(&index->table[table].head->buckets), before;
     do {

@@ -92,7 +92,10 @@ static int walk(varve *store, uint64_t lsn, uint64_t until, bool (*each)(void *c
     while (lsn != 0 && lsn != until) {
         vf_frame frame;
         const uint8_t *bytes;
-        if (ve_log_record(store, lsn, &frame, &bytes) < 0)
+        int result = ve_log_record(store, lsn, &frame, &bytes);
+        if (result < 0 && !ve_is_damage(result))
+            return result;
+        if (result < 0)
             return VARVE_OK; /* damage: what lies before it cannot be reached; a duplicate is better than a loss */
         if (frame.kind == VF_KIND_EVENT && vf_get32(frame.length) >= VF_FRAME_SIZE + VF_FIXED_SIZE) {
             vf_fixed fixed;

@@ -287,6 +287,7 @@ enum { /* varve_session.flags */
     VARVE_SS_OUTPUT_LOWER_BOUND = 1 << 7, VARVE_SS_UNPRICED = 1 << 8, VARVE_SS_HIDDEN = 1 << 9, VARVE_SS_DELETED = 1 << 10,
     VARVE_SS_HAS_STATUS_TIME = 1 << 11, VARVE_SS_HAS_PID = 1 << 12, VARVE_SS_HAS_PROCESS_START = 1 << 13,
     VARVE_SS_LABELS = 1 << 14, VARVE_SS_EOL_SET = 1 << 15, VARVE_SS_CYCLE = 1 << 16,
+    VARVE_SS_REWOUND = 1 << 18,   /* a rewind hides events of it */
 };
 
 typedef struct varve_counters {
@@ -370,10 +371,78 @@ enum {
  * the store as it was when it was opened. */
 VARVE_API int varve_cursor_session(varve *store, varve_str machine_id, varve_str session_id, uint64_t from_seq, uint32_t flags,
                                    varve_cursor **ret_cursor);
-/* All events by lsn, from 'from_lsn' (0 = the first). */
+/* All events by lsn, from 'from_lsn' on (0 = the first; backward: down from it), also what rewinds hide. */
 VARVE_API int varve_cursor_store(varve *store, uint64_t from_lsn, uint32_t flags, varve_cursor **ret_cursor);
 VARVE_API int varve_cursor_next(varve_cursor *cursor, varve_event *ret_event); /* 1 = one, 0 = no more */
 VARVE_API void varve_cursor_close(varve_cursor **cursor);
+
+/* ---- Queries ---- */
+
+/* What is asked of sessions and of events: what is not asked for stays as _init leaves it. Times are from 'after' on and
+ * before 'before'. Texts must be equal, byte for byte, and hold as long as the list; a mask has the bits
+ * 1u << (number & 31) of the values that are wanted, so that bit 31 is that of VARVE_ENUM_NAMED; 0 = any. */
+enum { VARVE_ORDER_ARRIVAL,  /* first come, first given: streams */
+       VARVE_ORDER_START,    /* first_started, newest first; without time last */
+       VARVE_ORDER_ACTIVITY, /* last_activity, likewise */
+       VARVE_ORDER_COST };   /* cost + cost_children, largest first; without cost last */
+enum { VARVE_LIST_ACTIVE = 1 << 0, /* only those that have not ended */
+       /* left out unless asked for; subagents also come when parent or session_types is asked for */
+       VARVE_LIST_SUBAGENTS = 1 << 1, VARVE_LIST_STUBS = 1 << 2, VARVE_LIST_HIDDEN = 1 << 3, VARVE_LIST_DELETED = 1 << 4 };
+typedef struct varve_place { /* of a session in an order: where the next page goes on */
+    int64_t value;
+    uint64_t row;            /* UINT64_MAX = before all */
+} varve_place;
+typedef struct varve_session_filter {
+    size_t size;
+    uint32_t flags;          /* VARVE_LIST_* */
+    uint32_t order;          /* VARVE_ORDER_*; ties by session id, then machine id */
+    varve_str machine_id, framework, project, model, github_repo, cwd;
+    varve_str labels;        /* lines "key=value", or "key" (has it, whatever it says): all of them must hold */
+    uint64_t parent_row;     /* UINT64_MAX = any; or by id: */
+    varve_str parent_id, parent_machine; /* VARVE_E_NOT_FOUND if there is no such session */
+    uint32_t statuses, session_types; /* masks */
+    varve_str status_name;   /* a status that has no number: as well as those of the mask */
+    int64_t active_since, started_after, started_before; /* sessions without time are not there */
+    int32_t github_issue, github_pr; /* 0 = any */
+    uint64_t limit, offset;  /* 0 = none; the offset is from 'after' */
+    varve_place after;       /* only what comes behind it */
+} varve_session_filter;
+VARVE_API void varve_session_filter_init(varve_session_filter *filter);
+
+/* Sessions in an order, chosen when the list is opened and read when they are given. Memory: with a limit 16 bytes for
+ * each of limit + offset sessions, without one for each that fits. Pages that go on from varve_list_place stay whole
+ * while others append: only a session whose own place changes may be met twice or not at all. filter NULL = all. */
+typedef struct varve_list varve_list;
+VARVE_API int varve_session_list(varve *store, const varve_session_filter *filter, varve_list **ret_list);
+VARVE_API void varve_list_strings(varve_list *list, int want); /* as varve_scan_strings */
+VARVE_API int varve_list_next(varve_list *list, varve_session *ret_session); /* 1 = one, 0 = no more */
+VARVE_API varve_place varve_list_place(const varve_list *list); /* of the session given last */
+VARVE_API void varve_list_close(varve_list **list);
+/* How many fit; order, limit, offset and after are not looked at. */
+VARVE_API int varve_session_count(varve *store, const varve_session_filter *filter, uint64_t *ret_count);
+
+enum { VARVE_EVENTS_SETTINGS = 1 << 0, /* as VARVE_CURSOR_SETTINGS */
+       VARVE_EVENTS_HIDDEN = 1 << 1,   /* also what rewinds hide, and of deleted sessions (those that are named are there) */
+       VARVE_EVENTS_REVERSE = 1 << 2, VARVE_EVENTS_BY_TIME = 1 << 3, /* else by lsn; ties by lsn */
+       VARVE_EVENTS_API_REQUESTS = 1 << 4, VARVE_EVENTS_NO_API_REQUESTS = 1 << 5 }; /* only, none of type ApiRequest */
+typedef struct varve_event_filter {
+    size_t size;
+    uint32_t flags;              /* VARVE_EVENTS_* */
+    const varve_str *session_ids, *types; /* arrays; without any: of all */
+    size_t session_count, type_count;
+    varve_str machine_id;        /* of session_ids; absent = the store's own */
+    varve_str permission_mode;   /* the event's */
+    varve_str framework;         /* the event's, or else its session's */
+    uint32_t sources, roles;     /* masks */
+    int64_t after_time, before_time; /* events without a time of their own are not there */
+    uint64_t after_lsn, before_lsn;  /* neither itself: tail by the last lsn seen */
+    uint64_t from_seq;           /* with session_ids, as varve_cursor_session */
+    uint64_t limit;              /* 0 = none */
+} varve_event_filter;
+VARVE_API void varve_event_filter_init(varve_event_filter *filter);
+/* A cursor for varve_cursor_next. By lsn it streams; by time it keeps 24 bytes for each event up to the limit. */
+VARVE_API int varve_event_list(varve *store, const varve_event_filter *filter, varve_cursor **ret_cursor);
+VARVE_API int varve_event_count(varve *store, const varve_event_filter *filter, uint64_t *ret_count); /* limit not looked at */
 
 /* ---- Usage ---- */
 
@@ -415,6 +484,14 @@ typedef struct varve_finding {
 enum { VARVE_VERIFY_DEEP = 1 << 0 }; /* fold all events again: the index must come out the same */
 /* Reads everything and tells each finding. Returns the number of faults. Repairs nothing. */
 VARVE_API int varve_verify(varve *store, uint32_t flags, void (*tell)(void *context, const varve_finding *finding), void *context);
+enum { VARVE_RECONCILE_DRY_RUN = 1 << 0 }; /* tell only */
+/* Asks the operating system after the process of each session that has not ended and whose status does not say that it is
+ * over; where it is gone, the status becomes unknown. Gone are processes that do not live, and those of this machine that
+ * named another boot. A running process, and one that cannot be judged from here, is never touched; an event that arrives
+ * meanwhile wins. Calls 'each' (may be NULL) with the session as it was and the answer, VARVE_PROCESS_GONE, FOREIGN or
+ * RUNNING; a non-zero answer of 'each' stops and is returned. Else returns the number of those gone. */
+VARVE_API int varve_reconcile(varve *store, uint32_t flags, int (*each)(void *context, const varve_session *session, int process),
+                              void *context);
 /* Throws the index away and makes it anew from the log. */
 VARVE_API int varve_reindex(varve *store);
 

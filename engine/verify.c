@@ -42,9 +42,15 @@ static void check_session_chain(verification *v, const char *file, uint64_t lsn,
         return;
     }
     if (prev == 0) {
+        uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
+        const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
+        uint32_t row = ve_find(&v->store->index, VF_TABLE_SESSIONS, frame->session);
         if (seq != 0 || frame->kind != VF_KIND_SESSION)
             tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a session begins with seq %llu, or without its identity",
                  (unsigned long long)seq);
+        else if (row != UINT32_MAX && ve_read_row(&v->store->index, VF_TABLE_SESSIONS, row, true, image) == VARVE_OK &&
+                 vf_get64(cold->ref[VF_REF_IDENTITY]) != lsn)
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a session begins again: its events before are cut off from it");
         return;
     }
     vf_frame before;
@@ -119,7 +125,7 @@ static void check_log(verification *v) {
     }
     if (v->store->control != NULL && ve_word(&v->store->control->tail) == v->tail &&
         ve_chain(v->store) != chain)
-        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, chain), "the chain value at the tail is wrong: remove CONTROL and open the store for writing");
+        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, chain), "the chain value at the tail is wrong");
 }
 
 static void check_control(verification *v) {
@@ -132,6 +138,8 @@ static void check_control(verification *v) {
         tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, synced), "more is said to be on disk than was written");
     if (ve_word(&control->last_sync_record) > ve_word(&control->synced))
         tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, last_sync_record), "more was witnessed than was synced");
+    if (!ve_tail_holds(v->store))
+        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, tail), "the log does not end where CONTROL says; the next writer finds its end");
     if (ve_word(&control->rotating) > (uint64_t)vf_lsn_segment(v->tail) + 1)
         tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, rotating), "a segment far ahead is said to be begun");
     if (ve_word(&control->sync_failed) != 0)

@@ -71,12 +71,12 @@ int varve_session_is_amp(const varve_session *session) {
 
 enum { TOLERANCE_S = 2 };
 
-/* Whether the boot that the text names (32 hexadecimal digits, dashes between them) is this one. */
-static bool own_boot(const ve_os *os, varve_str text) {
+/* The text is 32 hexadecimal digits, dashes between them. */
+ve_boot ve_boot_of(const ve_os *os, varve_str text) {
     uint8_t own[16], said[16];
     int digits = 0;
     if (text.ptr == NULL || os->boot_id(own) < 0)
-        return false;
+        return VE_BOOT_UNSAID;
     for (size_t i = 0; i < text.size; i++) {
         int c = text.ptr[i];
         int value = c >= '0' && c <= '9'   ? c - '0'
@@ -84,15 +84,17 @@ static bool own_boot(const ve_os *os, varve_str text) {
                     : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                            : -1;
         if (value < 0 && c != '-' && c != '\n')
-            return false;
+            return VE_BOOT_UNSAID;
         if (value < 0)
             continue;
         if (digits == 32)
-            return false;
+            return VE_BOOT_UNSAID;
         said[digits / 2] = (uint8_t)(digits % 2 == 0 ? value << 4 : said[digits / 2] | value);
         digits++;
     }
-    return digits == 32 && memcmp(own, said, sizeof own) == 0;
+    if (digits != 32)
+        return VE_BOOT_UNSAID;
+    return memcmp(own, said, sizeof own) == 0 ? VE_BOOT_OWN : VE_BOOT_OTHER;
 }
 
 /* Whether the text, "pid:[4026531836]" or the number alone, names the pid namespace of this
@@ -184,7 +186,7 @@ int varve_session_process(varve *store, const varve_session *session) {
     if ((session->flags & VARVE_SS_HAS_PID) == 0 || session->pid <= 0)
         return VARVE_PROCESS_NONE;
     const ve_os *os = store->os;
-    if (!own_boot(os, session->str[VARVE_STR_BOOT_ID]) ||
+    if (ve_boot_of(os, session->str[VARVE_STR_BOOT_ID]) != VE_BOOT_OWN ||
         !own_pid_namespace(os, session->str[VARVE_STR_PID_NAMESPACE]))
         return VARVE_PROCESS_FOREIGN;
     char name[64], text[1024], state;

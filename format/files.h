@@ -107,7 +107,9 @@ typedef struct {
     le64 ready_size;        /* 128 bytes of the active segment that are written already (zero ahead) */
     le64 rotating;          /* 136 number of a segment that is being begun, 0 = none: its predecessor is closed */
     le64 chain_other;       /* 144 this one, that counts whose mark is that of the tail in force */
-    uint8_t reserved1[40];  /* 152 zero */
+    le64 last_record;       /* 152 lsn of the last record before the tail, 0 = the segment is empty: belongs to chain */
+    le64 last_record_other; /* 160 and this one to chain_other */
+    uint8_t reserved1[24];  /* 168 zero */
     le32 wake;              /* 192 futex word: changes with each publication */
     le32 waiters;           /* 196 somebody waits on 'wake' */
     uint8_t reserved2[3896];/* 200 zero */

@@ -85,6 +85,7 @@ enum { /* flags of a session row */
     VF_SR_EOL_SET = 1u << 15,    /* eol holds for the last line of the transcript */
     VF_SR_CYCLE = 1u << 16,      /* its parent link closed a cycle (or was too deep) and was cut */
     VF_SR_STARTED = 1u << 17,    /* last_started is of a start or a revival; else it is first_started */
+    VF_SR_REWOUND = 1u << 18,    /* a REWIND hides events of it */
 };
 
 typedef struct {
@@ -127,7 +128,8 @@ typedef struct {
     uint8_t reserved0;         /* 231 zero */
     le64 events;               /* 232 EVENT records */
     le64 payload_bytes;        /* 240 of all payloads */
-    le64 reserved;             /* 248 zero */
+    le32 height;               /* 248 generations below it: the longest line of descendants that was ever linked */
+    le32 reserved;             /* 252 zero */
 } vf_hot;
 enum { VF_HOT_SIZE = 256 };
 _Static_assert(sizeof(vf_hot) == VF_HOT_SIZE, "hot row");
@@ -158,7 +160,7 @@ _Static_assert(sizeof(vf_partial) == 96, "partial");
 typedef enum {
     VF_REF_IDENTITY = 0,       /* F the SESSION record with the identity (a stub: the child's that names it) */
     VF_REF_LAST_SET = 1,       /* the session's last SESSION record, by lsn; they are chained by prev_set */
-    VF_REF_NEWEST = 2,         /* L the event that is last in canonical order */
+    VF_REF_RESERVED = 2,
     VF_REF_TITLE = 3,          /* L */
     VF_REF_FIRST_TEXT = 4,     /* F first user message; a transcript's before a hook's */
     VF_REF_LAST_TEXT = 5,      /* L */
@@ -190,17 +192,15 @@ typedef enum {
     VF_REF_VERSION = 31,       /* L */
     VF_REF_PROJECT = 32,       /* L */
     VF_REF_EOL = 33,           /* L SESSION record that says how the last line ends */
-    VF_REF_ABSOLUTE = 34,      /* L SESSION record that says counters outright */
-    VF_REFS = 40,
+    VF_REF_ABSOLUTE = 34,      /* L 34..39 by token class, 40 cost, 41 turns: SESSION records that say these outright */
+    VF_REFS = 46,
 } vf_ref;
 
 typedef struct {
     vf_row_head head;                 /*   0 zero: version and sum of the hot row stand for both */
     vf_partial by_source[VF_SOURCES]; /*   8 */
     le64 ref[VF_REFS];                /* 392 by vf_ref */
-    le64 newest_time;                 /* 712 time of the event that VF_REF_NEWEST names */
-    le64 lifecycle_time;              /* 720 time of the event that VF_REF_LIFECYCLE names */
-    le64 reserved[5];                 /* 728 zero */
+    le64 lifecycle_time;              /* 760 time of the event that VF_REF_LIFECYCLE names */
 } vf_cold;
 enum { VF_COLD_SIZE = 768 };
 _Static_assert(sizeof(vf_cold) == VF_COLD_SIZE, "cold row");

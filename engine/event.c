@@ -1,0 +1,82 @@
+/*
+ * A record as the event that the interface shows: its fields, and whose it is.
+ */
+#include "engine/store.h"
+
+static varve_str text(vf_text from) {
+    return (varve_str){from.ptr, from.size};
+}
+
+static int fill(varve *store, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, varve_event *ret) {
+    vf_body body;
+    if (frame->kind == VF_KIND_REWIND || frame->kind == VF_KIND_TOMBSTONE) {
+        varve_event_init(ret);
+        ret->time = vf_get_i64(frame->time);
+        ret->record = frame->kind;
+        ret->lsn = lsn;
+        ret->seq = vf_get64(frame->seq);
+        return VARVE_OK;
+    }
+    vf_result result = vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &body);
+    if (result != VF_OK)
+        return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: %s", store->path, vf_lsn_segment(lsn),
+                       vf_lsn_offset(lsn), vf_result_text(result));
+    const vf_fixed *fixed = &body.fixed;
+    varve_event_init(ret);
+    for (int i = 0; i < VF_STRS; i++)
+        ret->str[i] = text(body.str[i]);
+    const char *name = vf_type_name(vf_get16(frame->type));
+    ret->type = name != NULL ? varve_cstr(name) : text(body.str[VF_STR_TYPE]);
+    ret->payload = body.payload;
+    ret->payload_size = body.payload_size;
+    ret->present = (uint32_t)(vf_get64(fixed->present) & VF_HAS_KNOWN);
+    ret->present |= (frame->flags & VF_FRAME_HAS_TIME) != 0 ? (uint32_t)VARVE_HAS_TIME : 0;
+    ret->flags = vf_get32(fixed->flags) & VF_EV_KNOWN;
+    ret->time = vf_get_i64(frame->time);
+    for (int t = 0; t < VF_TOKENS; t++)
+        ret->tokens[t] = vf_get_i64(fixed->tokens[t]);
+    ret->cost = vf_get_i64(fixed->cost);
+    ret->duration = vf_get_i64(fixed->duration);
+    ret->process_start = vf_get_i64(fixed->process_start);
+    memcpy(&ret->uid, &fixed->uid, sizeof ret->uid);
+    memcpy(&ret->charge, &fixed->charge, sizeof ret->charge);
+    ret->charge_part = vf_get64(fixed->charge_part);
+    ret->position = vf_get64(fixed->position);
+    ret->pid = vf_get_i32(fixed->pid);
+    ret->turn = vf_get_i32(fixed->turn);
+    ret->tool_calls = vf_get_i32(fixed->tool_calls);
+    ret->github_issue = vf_get_i32(fixed->github_issue);
+    ret->github_pr = vf_get_i32(fixed->github_pr);
+    ret->git_additions = vf_get_i32(fixed->git_additions);
+    ret->git_deletions = vf_get_i32(fixed->git_deletions);
+    ret->price_table = vf_get32(fixed->price_table);
+    ret->source = fixed->source;
+    ret->role = fixed->role;
+    ret->charge_kind = fixed->charge_kind;
+    ret->eol = fixed->eol;
+    ret->status = fixed->status;
+    ret->session_type = fixed->session_type;
+    ret->mode = fixed->mode;
+    ret->channel = fixed->channel;
+    ret->record = frame->kind;
+    ret->lsn = lsn;
+    ret->seq = vf_get64(frame->seq);
+    return VARVE_OK;
+}
+
+/* Whose event it is: from the session's identity record. */
+static int fill_identity(varve *store, vf_key key, varve_event *ret) {
+    uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
+    uint32_t row = ve_find(&store->index, VF_TABLE_SESSIONS, key);
+    if (row == UINT32_MAX)
+        return VARVE_OK; /* the index does not follow yet */
+    int result = ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, image);
+    if (result < 0)
+        return ve_fail(store, result, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path, row);
+    return ve_identity(store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE), &ret->machine_id, &ret->session_id);
+}
+
+int ve_event_fill(varve *store, vf_key shown_by, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, varve_event *ret) {
+    int result = fill(store, lsn, frame, bytes, ret);
+    return result < 0 ? result : fill_identity(store, shown_by, ret);
+}
