@@ -20,3 +20,4 @@ bench=$build/bench
 dd if=/dev/zero of="$scratch/plain" bs=1048576 count=20 conv=fsync 2>/dev/null
 "$bench/processes" "$scratch/store" "$scratch/plain" "$build/varve" "$bench/oneshot" "$bench/least" \
     0f8fad5b-d9cb-469f-a165-000000000007 200
+"$bench/fork" "$scratch/forks"

@@ -412,6 +412,15 @@ static int append_locked(plan *p, varve_durability durability, uint64_t *ret_fir
                          p->store->path);
     if (result == VARVE_OK)
         result = make_plan(p);
+    if (result == VARVE_E_INDEX) { /* damage to the index is the index's end, not the append's */
+        ve_say(p->store, "%s: the index is damaged (%s): it is made anew", p->store->path, p->store->error);
+        result = ve_rebuild(p->store, ve_word(&p->store->control->tail));
+        free_plan(p);
+        *p = (plan){.store = p->store, .batch = p->batch, .now = p->now};
+        ve_uid_free(p->store);
+        if (result == VARVE_OK)
+            result = make_plan(p);
+    }
     *ret_first = *ret_end = result == VARVE_OK ? ve_word(&p->store->control->tail) : 0;
     if (result == VARVE_OK && p->count > 0)
         result = commit(p, durability, ret_first, ret_end);

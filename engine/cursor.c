@@ -15,7 +15,8 @@ enum { STRIDE = 4096 };
 struct varve_cursor {
     varve *store;
     uint32_t flags;
-    uint64_t limit;          /* tail of the snapshot: only records before it */
+    uint64_t tail;           /* of the snapshot */
+    uint64_t limit;          /* only records that begin before it */
     uint64_t after;          /* only records behind it */
     bool by_session, scanning;
     vf_key session;
@@ -40,7 +41,7 @@ static bool wanted_kind(const varve_cursor *cursor, uint8_t kind) {
 static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
     uint64_t lsn = last_lsn, count = 0;
     vf_key expected = cursor->session;
-    bool any = false; /* behind a FORK the records are the parent's */
+    bool any = false; /* behind a FORK, and where a fork was rewound to, the records may be the parent's */
     while (lsn != 0) {
         vf_frame frame;
         uint64_t older = 0;
@@ -52,7 +53,7 @@ static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
             return VARVE_OK;
         }
         expected = frame.session;
-        any = frame.kind == VF_KIND_FORK;
+        any = frame.kind == VF_KIND_FORK || frame.kind == VF_KIND_REWIND;
         if (lsn <= cursor->after || (lsn < cursor->limit && vf_get64(frame.seq) < cursor->from_seq))
             break;
         if (lsn < cursor->limit && count++ % STRIDE == 0) {
@@ -71,7 +72,7 @@ static varve_cursor *new_cursor(varve *store, uint32_t flags) {
         return NULL;
     cursor->store = store;
     cursor->flags = flags;
-    cursor->limit = ve_tail(store);
+    cursor->limit = cursor->tail = ve_tail(store);
     return cursor;
 }
 
@@ -175,7 +176,9 @@ void varve_cursor_close(varve_cursor **cursor_at) {
 
 static int next_scanning(varve_cursor *cursor, ve_place *ret) {
     int found;
-    while ((found = ve_log_next(cursor->store, cursor->at, cursor->limit, &ret->lsn, &ret->frame, &ret->bytes, NULL)) == 1) {
+    while ((found = ve_log_next(cursor->store, cursor->at, cursor->tail, &ret->lsn, &ret->frame, &ret->bytes, NULL)) == 1) {
+        if (ret->lsn >= cursor->limit)
+            return 0;
         cursor->at = ret->lsn + vf_get32(ret->frame.length);
         bool mine = !cursor->by_session || (vf_key_equal(ret->frame.session, cursor->session) &&
                                             vf_get64(ret->frame.seq) >= cursor->from_seq && ret->lsn > cursor->after);
@@ -193,7 +196,7 @@ static int note_segment(varve_cursor *cursor) {
         cursor->segment = 0;
     vf_frame frame;
     const uint8_t *bytes;
-    while (ve_log_next(cursor->store, at, end < cursor->limit ? end : cursor->limit, &lsn, &frame, &bytes, NULL) == 1) {
+    while (ve_log_next(cursor->store, at, end < cursor->tail ? end : cursor->tail, &lsn, &frame, &bytes, NULL) == 1 && lsn < cursor->limit) {
         at = lsn + vf_get32(frame.length);
         if (lsn <= cursor->after || !wanted_kind(cursor, frame.kind))
             continue;
@@ -221,11 +224,16 @@ static int next_backward(varve_cursor *cursor, ve_place *ret) {
     while (cursor->at > cursor->after) {
         ret->lsn = cursor->at;
         int result = ve_log_record(cursor->store, ret->lsn, &ret->frame, &ret->bytes);
-        if (result < 0)
+        bool whole = result == VARVE_OK;
+        if (ve_is_damage(result)) /* a damaged body: its frame still tells what came before */
+            result = ve_log_frame(cursor->store, ret->lsn, &ret->frame);
+        if (result == VARVE_OK)
+            result = ve_log_older(cursor->store, ret->lsn, &ret->frame, &cursor->at);
+        if (result < 0) {
+            cursor->at = 0; /* the way back is lost: told once */
             return result;
-        if ((result = ve_log_older(cursor->store, ret->lsn, &ret->frame, &cursor->at)) < 0)
-            return result;
-        if (ret->lsn < cursor->limit && vf_get64(ret->frame.seq) <= cursor->from_seq && wanted_kind(cursor, ret->frame.kind))
+        }
+        if (whole && ret->lsn < cursor->limit && vf_get64(ret->frame.seq) <= cursor->from_seq && wanted_kind(cursor, ret->frame.kind))
             return 1;
     }
     return 0;
@@ -262,6 +270,8 @@ static int next_forward(varve_cursor *cursor, ve_place *ret) {
         }
         ret->lsn = cursor->stretch[--cursor->stretch_at];
         int result = ve_log_record(cursor->store, ret->lsn, &ret->frame, &ret->bytes);
+        if (ve_is_damage(result))
+            continue; /* as everywhere: what is damaged is stepped over, verify tells of it */
         if (result < 0)
             return result;
         if (wanted_kind(cursor, ret->frame.kind))
@@ -282,12 +292,15 @@ int varve_cursor_next(varve_cursor *cursor, varve_event *ret_event) {
         return result;
     if (cursor->query != NULL)
         return ve_query_next(cursor->query, ret_event);
-    ve_place place;
-    result = ve_cursor_next(cursor, &place);
-    if (result != 1)
-        return result;
-    /* a fork shows its parent's events as its own */
-    vf_key shown_by = cursor->by_session ? cursor->session : place.frame.session;
-    result = ve_event_fill(cursor->store, shown_by, place.lsn, &place.frame, place.bytes, ret_event);
-    return result < 0 ? result : 1;
+    for (;;) {
+        ve_place place;
+        result = ve_cursor_next(cursor, &place);
+        if (result != 1)
+            return result;
+        /* a fork shows its parent's events as its own */
+        vf_key shown_by = cursor->by_session ? cursor->session : place.frame.session;
+        result = ve_event_fill(cursor->store, shown_by, place.lsn, &place.frame, place.bytes, ret_event);
+        if (!ve_is_damage(result))
+            return result < 0 ? result : 1;
+    }
 }

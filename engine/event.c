@@ -73,7 +73,8 @@ static int fill_identity(varve *store, vf_key key, varve_event *ret) {
     int result = ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, image);
     if (result < 0)
         return ve_fail(store, result, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path, row);
-    return ve_identity(store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE), &ret->machine_id, &ret->session_id);
+    result = ve_identity(store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE), &ret->machine_id, &ret->session_id);
+    return ve_is_damage(result) ? VARVE_OK : result; /* its name was lost; the event is there */
 }
 
 int ve_event_fill(varve *store, vf_key shown_by, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, varve_event *ret) {

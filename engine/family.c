@@ -121,7 +121,7 @@ int ve_identity(varve *store, const vf_cold *cold, varve_str *ret_machine, varve
     vf_frame frame;
     vf_body body;
     uint64_t lsn = vf_get64(cold->ref[VF_REF_IDENTITY]);
-    int result = lsn == 0 ? ve_fail(store, VARVE_E_INDEX, "%s/idx: a session has no identity record", store->path)
+    int result = lsn == 0 ? ve_fail(store, VARVE_E_CORRUPT, "%s/seg: the record with a session's identity was lost", store->path)
                           : ve_log_body(store, lsn, &frame, &body);
     if (result < 0)
         return result;

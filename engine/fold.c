@@ -448,6 +448,8 @@ int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const 
     if (result < 0)
         return result;
     vf_hot *hot = ve_hot(session);
+    if (vf_get64(hot->last_lsn) >= lsn)
+        return VARVE_OK; /* folded already: what is applied was said to be less than it is */
     hot->last_seq = frame->seq;
     vf_put64(&hot->last_lsn, lsn);
     if (frame->kind == VF_KIND_REWIND) {

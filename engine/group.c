@@ -180,7 +180,7 @@ static int place_row(varve *store, ve_index *index, vf_table table, uint32_t row
     if (!wordless(table, image) && ve_insert(index, table, ve_row_key(table, image), row) < 0)
         return ve_fail_os(store, "%s/idx: no room for table %s", index->dir < 0 ? index->temp_dir : store->path, vf_table_name(table));
     vf_table_head *head = index->table[table].head;
-    if (ve_word(&head->rows) < (uint64_t)row + 1)
+    if (ve_word(&head->rows) < (uint64_t)row + 1) /* a scan meets no row that cannot be found by its key */
         ve_set_word(&head->rows, (uint64_t)row + 1);
     return VARVE_OK;
 }

@@ -206,28 +206,29 @@ uint64_t ve_log_end(varve *store, uint32_t number) {
     return self == NULL ? vf_lsn(number, 0) : vf_lsn(number, self->file_size > UINT32_MAX ? UINT32_MAX : (uint32_t)self->file_size);
 }
 
+int ve_log_measure(varve *store, ve_segment *segment) {
+    char name[16];
+    struct stat file;
+    ve_segment_name(name, segment->number);
+    if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
+        return ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
+    if ((uint64_t)file.st_size > segment->map_size) {
+        int result = map_segment(store, segment);
+        if (result < 0) {
+            store->trouble = ve_is_damage(result) ? store->trouble : result;
+            return result;
+        }
+    }
+    segment->file_size = (uint64_t)file.st_size < segment->map_size ? (uint64_t)file.st_size : segment->map_size;
+    return VARVE_OK;
+}
+
 /* Bytes of a segment that may be touched: up to its end, and never behind the file's. */
 static int readable(varve *store, ve_segment *segment, uint64_t *ret_limit) {
     uint64_t end = vf_lsn_offset(ve_log_end(store, segment->number));
-    if (end > segment->file_size) { /* it has grown since, or was cut */
-        char name[16];
-        struct stat file;
-        ve_segment_name(name, segment->number);
-        if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
-            return ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
-        if ((uint64_t)file.st_size > segment->map_size) {
-            int result = map_segment(store, segment);
-            if (result < 0) {
-                store->trouble = ve_is_damage(result) ? store->trouble : result;
-                return result;
-            }
-        }
-        segment->file_size = (uint64_t)file.st_size < segment->map_size ? (uint64_t)file.st_size : segment->map_size;
-        if (end > segment->file_size)
-            end = segment->file_size;
-    }
-    *ret_limit = end;
-    return VARVE_OK;
+    int result = end > segment->file_size ? ve_log_measure(store, segment) : VARVE_OK; /* it has grown since, or was cut */
+    *ret_limit = end < segment->file_size ? end : segment->file_size;
+    return result;
 }
 
 static int locate(varve *store, uint64_t lsn, ve_segment **ret_segment, const uint8_t **ret_bytes, size_t *ret_size) {

@@ -301,7 +301,6 @@ static int open_sources(ve_query *query) {
     query->sources = calloc(count, sizeof *query->sources);
     if (query->sources == NULL)
         return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
-    varve_str machine = f->machine_id.ptr != NULL ? f->machine_id : store->machine;
     uint64_t seq = back && f->from_seq == 0 ? UINT64_MAX : f->from_seq;
     if (f->session_count == 0) {
         query->source_count = 1;
@@ -309,6 +308,7 @@ static int open_sources(ve_query *query) {
     }
     for (size_t i = 0; i < count; i++) {
         varve_str id = f->session_ids[i];
+        varve_str machine = f->machine_ids != NULL && f->machine_ids[i].ptr != NULL ? f->machine_ids[i] : store->machine;
         source *one = &query->sources[query->source_count++];
         one->session = vf_session_key(machine.ptr, machine.size, id.ptr, id.size);
         int result = ve_cursor_session(store, one->session, seq, f->after_lsn, f->before_lsn, flags, &one->cursor);

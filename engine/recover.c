@@ -75,8 +75,10 @@ static int walk_log(walker *w) {
     int result = ve_log_refresh(w->store);
     for (uint32_t number = 1; result == 0 && number <= w->store->log.count; number++) {
         ve_segment *segment = ve_log_segment(w->store, number);
-        if (segment != NULL)
+        if (segment != NULL && (result = ve_log_measure(w->store, segment)) == VARVE_OK)
             result = walk_segment(w, segment);
+        else if (segment != NULL)
+            return result;
         else if (w->store->trouble < 0)
             return w->store->trouble; /* not damage: it could not be looked at */
         else /* offset 0: not even its header */
@@ -133,22 +135,23 @@ static uint64_t judge(void *context, uint64_t from, uint64_t to) {
     return 0;
 }
 
-/* 'synced' of a CONTROL page that is otherwise not believed: a witness, no more. */
-static uint64_t old_witness(varve *store) {
-    uint64_t witness = 0;
+/* What a CONTROL page tells that is otherwise not believed: 'synced' is a witness, the tail is worth a line. */
+static void ask_old_control(varve *store, ve_log_state *state) {
     vf_control page;
     int fd = store->os->openat(store->dir, "CONTROL", O_RDONLY | O_NOFOLLOW, 0);
     if (fd < 0)
-        return 0;
+        return;
     if (ve_read_all(store->os, fd, &page, sizeof page, 0) == 0 && memcmp(page.magic, VF_CONTROL_MAGIC, 8) == 0 &&
-        memcmp(page.store_uuid, store->ident.uuid, 16) == 0)
-        witness = vf_get64(page.synced);
+        memcmp(page.store_uuid, store->ident.uuid, 16) == 0) {
+        state->witness = vf_get64(page.synced);
+        state->known_tail = vf_get64(page.tail);
+    }
     store->os->close(fd);
-    return witness;
 }
 
 int ve_find_end(varve *store, ve_log_state *ret_state) {
-    ve_log_state state = {.witness = old_witness(store)};
+    ve_log_state state = {0};
+    ask_old_control(store, &state);
     walker w = {store, note_witness, pass_over, &state.witness};
     int result = walk_log(&w);
     if (result < 0)
@@ -168,6 +171,10 @@ int ve_find_end(varve *store, ve_log_state *ret_state) {
         state.tail = vf_lsn(last->number, VF_SEGMENT_HEADER);
         state.chain = last->first_chain;
         state.last_record = 0;
+    }
+    if (result == VARVE_OK && state.torn == 0 && state.open_end > state.tail) { /* a batch without its end */
+        state.torn = state.open_end - state.tail;
+        state.abandon = vf_lsn_segment(state.tail) + 1;
     }
     if (state.tail == 0 && state.hole_from != 0) /* the first segment's header is lost with all that is known of it */
         state.tail = vf_lsn(1, VF_SEGMENT_HEADER);
@@ -203,11 +210,10 @@ static int begin_control(varve *store, const ve_log_state *state) {
     if (result < 0)
         return result;
     vf_control *control = store->control;
-    uint64_t witness = state->witness <= state->tail ? state->witness : state->tail;
     ve_set_word(&control->chain, 0);
     ve_set_word(&control->chain_other, 0);
     ve_publish(store, state->tail, state->chain, state->last_record);
-    ve_set_word(&control->synced, witness);
+    ve_set_word(&control->synced, state->witness); /* as it was: a death before the hole is written down must find it again */
     ve_set_word(&control->last_sync_record, 0);
     ve_set_word(&control->applied, 0);
     ve_set_word(&control->rotating, 0);
@@ -220,6 +226,10 @@ static void report(varve *store, const ve_log_state *state) {
     if (state->hole_from != 0)
         ve_say(store, "%s/seg/%08u.log offset %u: data that the disk had acknowledged is damaged; what is whole around it is "
                "served; run varve verify", store->path, vf_lsn_segment(state->hole_from), vf_lsn_offset(state->hole_from));
+    if (state->known_tail > state->tail && state->hole_from == 0 && state->torn == 0)
+        ve_say(store, "%s/seg/%08u.log offset %u: the log ends here; it had gone on to segment %u offset %u, which had not been "
+               "acknowledged", store->path, vf_lsn_segment(state->tail), vf_lsn_offset(state->tail),
+               vf_lsn_segment(state->known_tail), vf_lsn_offset(state->known_tail));
     if (state->torn != 0)
         ve_say(store, "%s/seg/%08u.log offset %u: an unfinished append was cut off here; it had not been acknowledged", store->path,
                vf_lsn_segment(state->tail), vf_lsn_offset(state->tail));
@@ -242,6 +252,8 @@ static int from_scratch(varve *store) {
         if (result == VARVE_OK)
             result = ve_segment_begin(store, next, state.tail, state.chain, state.hole_from, state.hole_to);
     }
+    if (result == VARVE_OK && state.witness > ve_word(&store->control->tail))
+        ve_set_word(&store->control->synced, state.tail);
     if (result == VARVE_OK)
         result = ve_rebuild(store, ve_word(&store->control->tail));
     /* What was found is what counts from now on: on disk, and witnessed, so that damage to it can be told later. */
@@ -349,11 +361,9 @@ int ve_catch_up(varve *store) {
         ve_say(store, "%s/CONTROL: is damaged: the log is read to find its end", store->path);
         return from_scratch(store);
     }
-    int result = VARVE_OK;
+    int result = VARVE_OK; /* (checks of the index come behind the redo: a dead writer may have left it half changed) */
     if (!store->index.open || store->index.generation != ve_word(&control->index_generation))
         result = ve_index_open(store, &store->index, ve_word(&control->index_generation));
-    if (result == VARVE_OK && !ve_heads_hold(&store->index))
-        result = ve_fail(store, VARVE_E_INDEX, "%s/idx: the sizes of the tables do not fit together", store->path);
     uint64_t applied = 0, tail = ve_word(&control->tail);
     if (result == VARVE_OK)
         result = ve_redo(store, &store->index, &applied);
@@ -363,6 +373,8 @@ int ve_catch_up(varve *store) {
         ve_set_word(&((vf_redo_header *)(void *)store->index.redo)->state, 0);
         result = VARVE_OK;
     }
+    if (result == VARVE_OK && !ve_heads_hold(&store->index))
+        result = ve_fail(store, VARVE_E_INDEX, "%s/idx: the sizes of the tables do not fit together", store->path);
     if (result == VARVE_OK && ve_word(&control->applied) < tail)
         result = ve_fold_range(store, &store->index, ve_word(&control->applied), tail, &control->applied);
     if (result != VARVE_E_INDEX)

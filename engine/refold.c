@@ -67,6 +67,8 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
         vf_body body = {0};
         if (ve_log_frame(store, lsn, &frame) < 0 || (frame.kind == VF_KIND_EVENT && ve_log_body(store, lsn, &frame, &body) < 0))
             break; /* damage: what lies before it cannot be reached */
+        if (!vf_key_equal(frame.session, ve_hot(session)->key))
+            break; /* a fork that was rewound into what it shares: this is the parent's life */
         int life = ve_life_of(&frame, &body);
         if (life != VE_LIFE_NONE) {
             if (!ve_grow(&events, &room, count + 1, sizeof *events)) {

@@ -300,6 +300,8 @@ int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_sessio
     for (int s = 0; s < VF_SOURCES; s++)
         fill_counters(&cold->by_source[s], &session.by_source[s]);
     result = ve_identity(store, cold, &session.machine_id, &session.session_id);
+    if (ve_is_damage(result)) /* its name was lost: the numbers are there, and the others must be listed */
+        result = VARVE_OK;
     if (result == VARVE_OK && scan->strings)
         result = fill_texts(store, cold, &session);
     if (result == VARVE_OK && scan->strings && (session.flags & VARVE_SS_LABELS) != 0)

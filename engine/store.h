@@ -188,6 +188,8 @@ int ve_log_open(varve *store);
 void ve_log_close(varve *store);
 /* Looks for segments behind those that are known. */
 int ve_log_refresh(varve *store);
+/* Looks how long a segment's file is now. */
+int ve_log_measure(varve *store, ve_segment *segment);
 /* Damage (or loss) of the log itself, as against a failure of the system to look at it. */
 bool ve_is_damage(int error);
 /* Forgets what is known of a segment: it was moved away, or is begun anew. */
@@ -305,6 +307,7 @@ typedef struct ve_log_state {
     uint32_t open_chain;
     uint64_t last_record;        /* lsn of the record that ends at the tail, 0 = none in its segment */
     uint64_t open_record;
+    uint64_t known_tail;         /* where a CONTROL that is not believed saw the end, 0 = unknown */
 } ve_log_state;
 int ve_find_end(varve *store, ve_log_state *ret_state);
 int ve_rebuild(varve *store, uint64_t tail);   /* a new index generation from the log; under the lock */

@@ -144,7 +144,7 @@ bool ve_heads_hold(const ve_index *index) {
     for (uint32_t t = 0; t < VF_TABLES; t++) {
         const vf_table_head *head = index->table[t].head;
         uint64_t rows = ve_word(&head->rows), buckets = ve_word(&head->buckets), keyed = ve_word(&head->keyed);
-        if (keyed > rows || rows > UINT32_MAX || buckets == 0 || buckets > keyed + 1 || ve_word(&head->overflow) > keyed)
+        if (keyed > rows + 1 || rows > UINT32_MAX || buckets == 0 || buckets > keyed + 1 || ve_word(&head->overflow) > keyed)
             return false;
     }
     return true;
@@ -372,9 +372,8 @@ int ve_insert(ve_index *index, vf_table table, vf_key key, uint32_t row) {
     if (added <= 0)
         return added;
     ve_set_word(&head->keyed, ve_word(&head->keyed) + 1);
-    while (ve_word(&head->keyed) > ve_word(&head->buckets) * VF_BUCKET_LOAD)
-        if (split(index, table) < 0)
-            return -1;
+    if (ve_word(&head->keyed) > ve_word(&head->buckets) * VF_BUCKET_LOAD) /* at most one: a damaged count cannot run away */
+        return split(index, table);
     return 0;
 }
 

@@ -430,13 +430,13 @@ typedef struct varve_event_filter {
     uint32_t flags;              /* VARVE_EVENTS_* */
     const varve_str *session_ids, *types; /* arrays; without any: of all */
     size_t session_count, type_count;
-    varve_str machine_id;        /* of session_ids; absent = the store's own */
+    const varve_str *machine_ids; /* of session_ids; NULL, or one absent = the store's own */
     varve_str permission_mode;   /* the event's */
     varve_str framework;         /* the event's, or else its session's */
     uint32_t sources, roles;     /* masks */
     int64_t after_time, before_time; /* events without a time of their own are not there */
     uint64_t after_lsn, before_lsn;  /* neither itself: tail by the last lsn seen */
-    uint64_t from_seq;           /* with session_ids, as varve_cursor_session */
+    uint64_t from_seq;           /* with session_ids: from this seq on (reverse: down from it); 0 = all */
     uint64_t limit;              /* 0 = none */
 } varve_event_filter;
 VARVE_API void varve_event_filter_init(varve_event_filter *filter);
@@ -485,11 +485,10 @@ enum { VARVE_VERIFY_DEEP = 1 << 0 }; /* fold all events again: the index must co
 /* Reads everything and tells each finding. Returns the number of faults. Repairs nothing. */
 VARVE_API int varve_verify(varve *store, uint32_t flags, void (*tell)(void *context, const varve_finding *finding), void *context);
 enum { VARVE_RECONCILE_DRY_RUN = 1 << 0 }; /* tell only */
-/* Asks the operating system after the process of each session that has not ended and whose status does not say that it is
- * over; where it is gone, the status becomes unknown. Gone are processes that do not live, and those of this machine that
- * named another boot. A running process, and one that cannot be judged from here, is never touched; an event that arrives
- * meanwhile wins. Calls 'each' (may be NULL) with the session as it was and the answer, VARVE_PROCESS_GONE, FOREIGN or
- * RUNNING; a non-zero answer of 'each' stops and is returned. Else returns the number of those gone. */
+/* Asks the operating system after the process of each session that has not ended and is not over by its status. If it is
+ * gone (not alive, or of another boot of the store's machine), the status becomes unknown, unless an event comes meanwhile.
+ * Calls 'each' (may be NULL) with the session as it was and VARVE_PROCESS_GONE, or FOREIGN or RUNNING, which are never
+ * touched; a non-zero answer stops and is returned. Else the number of those gone. */
 VARVE_API int varve_reconcile(varve *store, uint32_t flags, int (*each)(void *context, const varve_session *session, int process),
                               void *context);
 /* Throws the index away and makes it anew from the log. */

@@ -140,6 +140,8 @@ static void check_control(verification *v) {
         tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, last_sync_record), "more was witnessed than was synced");
     if (!ve_tail_holds(v->store))
         tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, tail), "the log does not end where CONTROL says; the next writer finds its end");
+    if (v->store->index.open && !ve_heads_hold(&v->store->index))
+        tell(v, VARVE_E_INDEX, "idx", 0, "the sizes of the tables do not fit together");
     if (ve_word(&control->rotating) > (uint64_t)vf_lsn_segment(v->tail) + 1)
         tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, rotating), "a segment far ahead is said to be begun");
     if (ve_word(&control->sync_failed) != 0)
@@ -277,7 +279,10 @@ int varve_verify(varve *store, uint32_t flags, void (*tell_one)(void *context, c
     check_identity(&v);
     check_control(&v);
     check_log(&v);
-    result = check_index(&v, (flags & VARVE_VERIFY_DEEP) != 0);
+    bool deep = (flags & VARVE_VERIFY_DEEP) != 0;
+    if (deep && v.faults > 0)
+        tell(&v, 0, "idx", 0, "is not compared with the log, of which a part is damaged");
+    result = check_index(&v, deep && v.faults == 0);
     return result < 0 ? result : v.faults;
 }
 

@@ -160,6 +160,30 @@ static void a_rewind_hides_what_came_after_and_keeps_what_was_paid(void **state)
     scratch_free(path);
 }
 
+static void a_fork_can_be_rewound_into_what_it_shares(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store = scratch_open(path, 64 << 10);
+    for (const char *text = "a\0b\0c\0"; *text != 0; text += 2)
+        say(store, "p", text);
+    fork_at(store, "child", "p", UINT64_MAX, VARVE_OK);
+    say(store, "child", "X");
+    rewind_to(store, "child", 1, VARVE_OK);
+    reads(store, "child", "a");
+    say(store, "child", "Y");
+    reads(store, "child", "aY");
+    fork_at(store, "grandchild", "child", UINT64_MAX, VARVE_OK);
+    reads(store, "grandchild", "aY");
+    rewind_to(store, "grandchild", 1, VARVE_OK);
+    fork_at(store, "last", "grandchild", UINT64_MAX, VARVE_OK);
+    reads(store, "last", "a");
+    reads(store, "p", "abc");
+    assert_int_equal(scratch_session(store, "child").events, 1);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 static int fill_labels(varve_batch *batch, const void *what) {
     varve_event event = scratch_event("s", "");
     event.str[VARVE_STR_LABELS] = varve_cstr(what);
@@ -218,6 +242,7 @@ int main(void) {
         cmocka_unit_test(a_fork_has_its_parents_events_and_then_its_own),
         cmocka_unit_test(a_deleted_parent_changes_nothing_in_its_fork),
         cmocka_unit_test(a_rewind_hides_what_came_after_and_keeps_what_was_paid),
+        cmocka_unit_test(a_fork_can_be_rewound_into_what_it_shares),
         cmocka_unit_test(labels_are_set_and_taken_away_one_by_one),
         cmocka_unit_test(counters_that_are_said_outright_replace_each_other),
     };

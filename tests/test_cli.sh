@@ -9,7 +9,7 @@ expect 0 --help
 says out 'usage: varve'
 says out 'exit codes:'
 commands=$(sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' out)
-for command in import sessions show events usage restore stats verify reindex; do
+for command in import sessions show events count usage restore stats verify reindex; do
     grep -qx "$command" <<<"$commands" || fail "--help does not list $command"
 done
 for command in $commands; do
@@ -43,8 +43,7 @@ usage_error sessions -z
 usage_error sessions operand
 usage_error show
 usage_error show a b
-usage_error events a b
-usage_error events --reverse
+usage_error events --machine m
 usage_error events --from-seq 3
 usage_error events session --from-lsn 3
 usage_error restore

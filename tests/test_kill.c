@@ -33,7 +33,7 @@ static void nothing_is_lost_or_torn_by_kill_at_random_moments(void **state) {
     (void)state;
     work_book *book = work_book_new();
     char *path = scratch_new();
-    uint32_t rounds = work_long() ? 120 : 40;
+    uint32_t rounds = work_long() ? 120 : 25;
     for (uint32_t round = 0; round < rounds; round++) {
         death d = {.path = path, .book = book, .writer = round};
         pid_t child = fork();
@@ -88,7 +88,7 @@ static void check_after(const death *d, char *path) {
 
 static void nothing_is_lost_or_torn_by_a_death_at_any_system_call(void **state) {
     (void)state;
-    uint64_t step = work_long() ? 1 : 2, last = 2;
+    uint64_t step = work_long() ? 1 : 5, last = 2;
     for (int halfway = 0; halfway < 2; halfway++)
         for (uint64_t call = 1; call <= last; call += call < 60 ? 1 : step) {
             death d = {.book = work_book_new(), .path = scratch_new(), .writer = 0, .call = call, .halfway = halfway == 1};
@@ -198,15 +198,16 @@ static void die_at_stores(bool recovery, uint64_t most) {
 
 static void nothing_is_lost_or_torn_by_a_death_between_any_two_stores_of_an_append(void **state) {
     (void)state;
-    die_at_stores(false, 250);
+    die_at_stores(false, 90);
 }
 
 static void nothing_is_lost_or_torn_by_a_death_between_any_two_stores_of_a_recovery(void **state) {
     (void)state;
-    die_at_stores(true, 60);
+    die_at_stores(true, 20);
 }
 
 int main(void) {
+    work_in_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_lost_or_torn_by_kill_at_random_moments),
         cmocka_unit_test(nothing_is_lost_or_torn_by_a_death_at_any_system_call),

@@ -156,6 +156,7 @@ int cli_try_open(struct cli *cli, uint32_t open_flags) {
     varve_options options;
     varve_options_init(&options);
     options.flags = open_flags;
+    options.lock_timeout_ms = cli->lock_timeout_ms;
     options.log = tell;
     options.log_context = cli;
     open_error[0] = '\0';

@@ -14,6 +14,7 @@ struct cli {
     const char *store_path; /* --store, $VARVE_STORE, or the user's data directory */
     int jsonl;              /* --format jsonl */
     int color;              /* stdout is a terminal that may be given colour */
+    int lock_timeout_ms;    /* of cli_open: longest wait for a lock, 0 = as the engine has it */
     varve *store;           /* set by cli_open, closed by main */
 };
 
@@ -52,13 +53,20 @@ int cli_stdout_finish(const struct cli *cli, int answer);
 void *cli_alloc(size_t size);
 void *cli_grow(void *memory, size_t count, size_t size);
 
+/* The values of an option that may be given again and again. */
+struct cli_texts {
+    const char **texts; /* freed with free() */
+    size_t count;
+};
+
 /* One option of a subcommand; exactly one of the ret_ pointers is set. */
 struct cli_option {
-    const char *name;      /* without the dashes */
-    char letter;           /* its short form, 0 = none */
-    int *ret_flag;         /* takes no value: set to 1 */
-    const char **ret_text; /* takes a value */
-    uint64_t *ret_number;  /* takes a whole number, not negative */
+    const char *name;            /* without the dashes */
+    char letter;                 /* its short form, 0 = none */
+    int *ret_flag;               /* takes no value: set to 1 */
+    const char **ret_text;       /* takes a value */
+    struct cli_texts *ret_texts; /* takes a value each time */
+    uint64_t *ret_number;        /* takes a whole number, not negative */
 };
 enum { CLI_GO_ON = -1 };
 /* Takes the options out of argv (they may stand anywhere before "--"), so that argv[1] up to *argc
@@ -73,11 +81,22 @@ const char *cli_nearest(const char *word, const char *const *names, size_t count
 void cli_command(const char *name);
 
 /* The subcommands: argv[0] is the name. They return the exit code. */
+int cmd_append(struct cli *cli, int argc, char **argv);
+int cmd_count(struct cli *cli, int argc, char **argv);
+int cmd_delete(struct cli *cli, int argc, char **argv);
 int cmd_events(struct cli *cli, int argc, char **argv);
+int cmd_export(struct cli *cli, int argc, char **argv);
+int cmd_fork(struct cli *cli, int argc, char **argv);
+int cmd_gc(struct cli *cli, int argc, char **argv);
+int cmd_hook(struct cli *cli, int argc, char **argv);
 int cmd_import(struct cli *cli, int argc, char **argv);
+int cmd_messages(struct cli *cli, int argc, char **argv);
+int cmd_reconcile(struct cli *cli, int argc, char **argv);
 int cmd_reindex(struct cli *cli, int argc, char **argv);
 int cmd_restore(struct cli *cli, int argc, char **argv);
+int cmd_rewind(struct cli *cli, int argc, char **argv);
 int cmd_sessions(struct cli *cli, int argc, char **argv);
+int cmd_set(struct cli *cli, int argc, char **argv);
 int cmd_show(struct cli *cli, int argc, char **argv);
 int cmd_stats(struct cli *cli, int argc, char **argv);
 int cmd_usage(struct cli *cli, int argc, char **argv);

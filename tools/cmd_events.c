@@ -1,32 +1,33 @@
 /*
- * varve events: the events of one session in the order of their places in it, or of the whole store
- * in the order of their arrival. Streams: memory holds one event.
+ * varve events: the events of some sessions or of the whole store. By lsn it streams: memory holds
+ * one event.
  */
 #include "tools/event_fields.h"
-#include "tools/find.h"
+#include "tools/query.h"
 
 #include <string.h>
 
 static const char help[] =
-    "usage: varve events [SESSION] [options]\n"
+    "usage: varve events [SESSION...] [options]\n"
     "\n"
-    "Prints the events of a session by seq (its own order), or all events by lsn (order of "
-    "arrival).\n"
-    "SESSION may be cut to the first 4 characters or more.\n"
+    "Prints the events of a session by seq (its own order), or of several, or of the whole store, by\n"
+    "lsn (order of arrival). SESSION may be cut to the first 4 characters or more.\n"
     "\n"
-    "options:\n"
-    "  --from-seq N    of a session: begin at this seq\n"
-    "  --from-lsn N    of the store: begin at this lsn\n"
-    "  --reverse, -r   of a session: backwards, from the last (or from --from-seq)\n"
-    "  --limit N, -n   at most N (0 = no limit)\n"
-    "  --type T, -t    only events of this type\n"
-    "  --all, -a       also the records that set attributes (record: \"session\")\n"
-    "  --no-payload    jsonl: leave the payloads out (a table never has them)\n"
-    "  --machine ID    the session of this machine only\n"
+    "options, which events:\n"
+    QUERY_EVENT_HELP
+    "  --from-seq N           of a session: begin at this seq\n"
+    "  --from-lsn N           of the store: begin at this lsn\n"
+    "  --all, -a              also the records that set attributes (record: \"session\")\n"
+    "options, in which order, how many, how:\n"
+    "  --order ORDER          lsn, or time: an event without a time stands behind the one that was\n"
+    "                         before it in its source. By time, keep memory small with --limit\n"
+    "  --reverse, -r          backwards, from the last (or from --from-seq, --from-lsn)\n"
+    "  --limit N, -n N        at most N (0 = no limit)\n"
+    "  --no-payload           jsonl: leave the payloads out (a table never has them)\n"
     "\n"
+    QUERY_WHEN_HELP
     "In jsonl a payload that is JSON stands as that value, any other as a string in which what is\n"
-    "not UTF-8 is U+FFFD ('varve restore' gives the bytes). An event has a field for each thing "
-    "that\n"
+    "not UTF-8 is U+FFFD ('varve restore' gives the bytes). An event has a field for each thing that\n"
     "it carries, and none for what it does not.\n"
     "\n"
     "example:\n"
@@ -48,102 +49,98 @@ static const struct out_column columns[] = {
 };
 
 struct wish {
-    const char *session, *machine, *type;
+    struct query_events events;
     uint64_t from_seq, from_lsn, limit;
+    const char *order;
     int reverse, all, no_payload;
+    varve_event_filter filter;
 };
 
-static int open_cursor(struct cli *cli, const struct wish *wish, varve_cursor **ret_cursor) {
-    uint32_t flags =
-        (wish->reverse ? VARVE_CURSOR_BACKWARD : 0u) | (wish->all ? VARVE_CURSOR_SETTINGS : 0u);
-    int error;
-    if (wish->session) {
-        varve_scan *scan = NULL;
-        varve_session session;
-        int answer = find_open(cli, wish->session, wish->machine, &scan, &session);
-        if (answer != EXIT_OKAY) {
-            varve_scan_close(&scan);
-            return answer;
-        }
-        uint64_t from = wish->from_seq != UINT64_MAX ? wish->from_seq
-                        : wish->reverse              ? UINT64_MAX
-                                                     : 0;
-        error = varve_cursor_session(cli->store, session.machine_id, session.session_id, from,
-                                     flags, ret_cursor);
-        varve_scan_close(&scan);
-    } else {
-        uint64_t from = wish->from_lsn != UINT64_MAX ? wish->from_lsn : 0;
-        error = varve_cursor_store(cli->store, from, flags, ret_cursor);
+static int print_all(struct cli *cli, const struct wish *wish) {
+    varve_cursor *cursor = NULL;
+    int error = varve_event_list(cli->store, &wish->filter, &cursor), done = 0;
+    if (error < 0) {
+        return cli_fail_store(cli, error);
     }
-    return error < 0 ? cli_fail_store(cli, error) : EXIT_OKAY;
-}
-
-static int is_wanted(const varve_event *event, const char *type) {
-    return !type || (event->type.ptr && event->type.size == strlen(type) &&
-                     memcmp(event->type.ptr, type, event->type.size) == 0);
-}
-
-static int print_all(struct cli *cli, const struct wish *wish, varve_cursor *cursor) {
     struct out *out = out_rows(cli, columns, sizeof columns / sizeof *columns);
-    uint64_t limit = wish->limit ? wish->limit : UINT64_MAX, count = 0;
-    int more = 1, done = 0;
     varve_event event;
-    while (count < limit && !done) {
-        varve_event_init(&event);
-        more = varve_cursor_next(cursor, &event);
-        if (more != 1) {
-            break;
-        }
-        if (!is_wanted(&event, wish->type)) {
-            continue;
-        }
+    varve_event_init(&event);
+    while (!done && (error = varve_cursor_next(cursor, &event)) == 1) {
         out_begin(out);
         event_fields(out, &event, cli->jsonl && !wish->no_payload);
         if (!cli->jsonl) {
             event_table_fields(out, &event);
         }
         done = out_end(out);
-        count++;
+        varve_event_init(&event);
     }
     out_close(&out);
-    return more < 0 ? cli_fail_store(cli, more) : EXIT_OKAY;
+    varve_cursor_close(&cursor);
+    return error < 0 ? cli_fail_store(cli, error) : EXIT_OKAY;
+}
+
+/* What was said, before the store is opened. */
+static int read_wish(struct wish *wish, int sessions) {
+    varve_event_filter *filter = &wish->filter;
+    int answer = query_event_filter(&wish->events, filter);
+    if (answer != CLI_GO_ON) {
+        return answer;
+    }
+    if (sessions && wish->from_lsn != QUERY_NONE) {
+        return cli_usage("--from-lsn is for the whole store: with a session say --from-seq");
+    }
+    if (!sessions && (wish->from_seq != QUERY_NONE || wish->events.machine)) {
+        return cli_usage("--from-seq and --machine want a session");
+    }
+    if (wish->from_lsn != QUERY_NONE && wish->events.after != QUERY_NONE) {
+        return cli_usage("--from-lsn and --after say the same: take one of them");
+    }
+    if (wish->order && strcmp(wish->order, "lsn") != 0 && strcmp(wish->order, "time") != 0) {
+        return cli_usage("--order wants lsn or time, not '%s'", wish->order);
+    }
+    int by_time = wish->order && *wish->order == 't';
+    filter->flags |= (by_time ? VARVE_EVENTS_BY_TIME : 0u) |
+                     (wish->reverse ? VARVE_EVENTS_REVERSE : 0u) |
+                     (wish->all ? VARVE_EVENTS_SETTINGS : 0u);
+    filter->limit = wish->limit;
+    if (wish->from_seq != QUERY_NONE) {
+        filter->from_seq = wish->from_seq;
+    }
+    if (wish->from_lsn != QUERY_NONE && wish->reverse) {
+        filter->before_lsn = wish->from_lsn + 1;
+    } else if (wish->from_lsn != QUERY_NONE && wish->from_lsn > 0) {
+        filter->after_lsn = wish->from_lsn - 1;
+    }
+    return CLI_GO_ON;
 }
 
 int cmd_events(struct cli *cli, int argc, char **argv) {
-    struct wish wish = {.from_seq = UINT64_MAX, .from_lsn = UINT64_MAX};
-    const struct cli_option options[] = {
+    struct wish wish = {
+        .events = query_events_none, .from_seq = QUERY_NONE, .from_lsn = QUERY_NONE};
+    struct cli_option options[QUERY_EVENT_OPTIONS + 7] = {
         {.name = "from-seq", .ret_number = &wish.from_seq},
         {.name = "from-lsn", .ret_number = &wish.from_lsn},
         {.name = "reverse", .letter = 'r', .ret_flag = &wish.reverse},
         {.name = "limit", .letter = 'n', .ret_number = &wish.limit},
-        {.name = "type", .letter = 't', .ret_text = &wish.type},
+        {.name = "order", .ret_text = &wish.order},
         {.name = "all", .letter = 'a', .ret_flag = &wish.all},
         {.name = "no-payload", .ret_flag = &wish.no_payload},
-        {.name = "machine", .letter = 'm', .ret_text = &wish.machine},
     };
+    query_event_options(&wish.events, options + 7);
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
-    if (answer != CLI_GO_ON) {
-        return answer;
+    if (answer == CLI_GO_ON) {
+        answer = read_wish(&wish, argc > 1);
     }
-    if (argc > 2) {
-        return cli_usage("events takes one session: '%s'", argv[2]);
+    if (answer == CLI_GO_ON) {
+        answer = cli_open(cli, VARVE_OPEN_READ_ONLY);
+        if (answer == EXIT_OKAY) {
+            answer = query_event_sessions(cli, &wish.events, argv + 1, (size_t)argc - 1,
+                                          &wish.filter);
+        }
+        if (answer == EXIT_OKAY) {
+            answer = print_all(cli, &wish);
+        }
     }
-    wish.session = argc == 2 ? argv[1] : NULL;
-    if (wish.session && wish.from_lsn != UINT64_MAX) {
-        return cli_usage("--from-lsn is for the whole store: with a session say --from-seq");
-    }
-    if (!wish.session && (wish.from_seq != UINT64_MAX || wish.reverse || wish.machine)) {
-        return cli_usage("--from-seq, --reverse and --machine want a session");
-    }
-    answer = cli_open(cli, VARVE_OPEN_READ_ONLY);
-    if (answer != EXIT_OKAY) {
-        return answer;
-    }
-    varve_cursor *cursor = NULL;
-    answer = open_cursor(cli, &wish, &cursor);
-    if (answer == EXIT_OKAY) {
-        answer = print_all(cli, &wish, cursor);
-    }
-    varve_cursor_close(&cursor);
+    query_events_free(&wish.events);
     return answer;
 }

@@ -1,7 +1,8 @@
 /*
- * varve import: transcripts into the store.
+ * varve import: transcripts, logged hook payloads and telemetry into the store.
  */
 #include "tools/import.h"
+#include "tools/when.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +11,23 @@
 static const char help[] =
     "usage: varve import [OPTION]... PATH...\n"
     "\n"
-    "Takes Claude Code transcripts into the store, making it if need be. PATH is a file, a "
-    "directory\n"
-    "(every *.jsonl below it), or - for standard input. Every line becomes an event and can be\n"
-    "written again by 'varve restore'. What was imported before is not stored twice, whatever the\n"
-    "file is called; a file that has grown is read on from where it ended.\n"
+    "Takes files into the store, making it if need be: transcripts of Claude Code, payloads that\n"
+    "its hooks were given (lines, arrays, single objects), and its telemetry (OTLP/JSON exports "
+    "of\n"
+    "logs, and spans of the GenAI conventions). What a file is, its content tells. PATH is a file, "
+    "a\n"
+    "directory (every *.jsonl and *.json below it), or - for standard input. What was imported "
+    "before is\n"
+    "not stored twice, whatever the file is called; a file that has grown is read on from where "
+    "it\n"
+    "ended. Every line of a transcript becomes an event and can be written again by 'varve "
+    "restore'.\n"
     "\n"
-    "Lines that are not one JSON object are named on stderr, kept, and taken apart as far as "
-    "possible.\n"
-    "An unfinished last line is left for the next import. Files that are no transcripts are left "
-    "out.\n"
+    "Lines that are not one JSON object are named on stderr; those of a transcript are kept and "
+    "taken\n"
+    "apart as far as possible. An unfinished last line is left for the next import. Other files "
+    "are\n"
+    "left out. A logged time without an offset is one of this machine.\n"
     "\n"
     "  --prices FILE      price tokens by FILE instead of the built-in table (2026-07-24): a JSON\n"
     "                     object {MODEL: {\"input_cost_per_token\": DOLLARS,\n"
@@ -40,7 +48,7 @@ static int import_paths(struct import *in, const struct paths *paths) {
     in->paths = paths->used;
     for (in->path = 0; in->path < paths->used && error == 0; in->path++) {
         report_progress(in, 0, 0);
-        error = import_file(in, paths->list[in->path]);
+        error = import_file(in, &paths->list[in->path]);
     }
     if (error == 0 && in->durable) {
         error = varve_sync(in->cli->store);
@@ -78,6 +86,8 @@ static int import_all(struct cli *cli, struct import *in, int count, char **oper
 
 static void end_import(struct import *in) {
     claude_reader_free(&in->reader);
+    hook_reader_free(&in->hooks);
+    otel_reader_free(&in->otel);
     line_reader_free(&in->lines);
     line_reader_free(&in->ahead);
     varve_batch_free(&in->batch);
@@ -105,6 +115,7 @@ int cmd_import(struct cli *cli, int argc, char **argv) {
         return cli_usage("--durability wants none or group, not '%s'", durability);
     }
     in.durable = strcmp(durability, "group") == 0;
+    (void)when_zone("local"); /* of logged times that name none */
     in.prices = prices_builtin();
     struct price_table *own = NULL;
     if (prices) {

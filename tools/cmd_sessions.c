@@ -1,36 +1,41 @@
 /*
- * varve sessions: one row a session, newest activity first. Memory holds 16 bytes a session; the
- * records are read again in the order in which they are printed.
+ * varve sessions: one row a session, in the order that is asked for, page by page.
  */
 #include "tools/names.h"
+#include "tools/query.h"
 #include "tools/session_fields.h"
 #include "tools/view.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 static const char help[] =
-    "usage: varve sessions [--all] [--limit N] [--as MODEL]\n"
+    "usage: varve sessions [options]\n"
     "\n"
-    "Lists the sessions, newest activity first; those without any time come last. Subagents, "
-    "hidden\n"
-    "and deleted sessions, and those known only because a child names them, are left out.\n"
+    "Lists sessions, newest activity first; those without any time come last. Subagents, hidden and\n"
+    "deleted sessions, and those known only because a child names them, are left out.\n"
     "\n"
-    "options:\n"
-    "  --all, -a       all of them\n"
-    "  --limit N, -n   at most N (0 = no limit)\n"
-    "  --as MODEL      in the shape of another session model, as JSON, one object a line:\n"
-    "                  mix-python-1, mix-python, mix-typescript (newest start first), mi6, zeph\n"
+    "options, which sessions:\n"
+    QUERY_SESSION_HELP
+    "options, in which order, how many, how:\n"
+    "  --order ORDER          activity (newest first), start (newest first), cost (with that of all\n"
+    "                         sessions below; dearest first), arrival (first come first); equal\n"
+    "                         ones by session id\n"
+    "  --limit N, -n N        at most N (0 = no limit)\n"
+    "  --offset N             not the first N\n"
+    "  --page                 with --limit: say where the next page begins. In JSON the last line is\n"
+    "                         then {\"next\":TOKEN}, or {\"next\":null} on the last page\n"
+    "  --after TOKEN          the page that begins there. Pages stay whole while sessions are added:\n"
+    "                         only one whose own place changes may be met twice or not at all\n"
+    "  --as MODEL             in the shape of another session model, as JSON, one object a line:\n"
+    "                         mix-python-1, mix-python, mix-typescript (newest start first), mi6,\n"
+    "                         zeph\n"
     "\n"
-    "In jsonl each row has the whole record but for what differs from store to store ('varve "
-    "show'\n"
-    "has that too). cost_usd is the session's own cost, children_cost_usd that of all sessions "
-    "below.\n"
+    QUERY_WHEN_HELP
+    "In jsonl each row has the whole record but for what differs from store to store ('varve show'\n"
+    "has that too). cost_usd is the session's own cost, children_cost_usd that of all sessions below.\n"
     "\n"
     "example:\n"
-    "  varve sessions --limit 20\n"
-    "  varve --format jsonl sessions --all | jq -r 'select(.total_cost_usd > 5) | .session_id'\n"
-    "  varve sessions --as mi6 | jq -r 'select(.status == \"wait\") | .cwd'\n"
+    "  varve sessions --limit 20 --label run=7 --order cost\n"
+    "  varve --format jsonl sessions --limit 100 --page --project /home/me/project\n"
+    "  varve sessions --as mi6 --status wait | jq -r .cwd\n"
     "\n"
     "exit codes: 0 done, 2 wrong usage, 3 could not do it\n";
 
@@ -45,94 +50,6 @@ static const struct out_column columns[] = {
     {"total_cost_usd", "cost $", OUT_RIGHT},
     {"label", "title or first message", OUT_CUT},
 };
-
-struct entry {
-    int64_t time; /* that the list is ordered by; INT64_MIN = none */
-    uint64_t row;
-};
-
-struct list {
-    enum view_model model;
-    int all;
-    struct entry *entries;
-    size_t count, room;
-};
-
-/* Newest first. */
-static int compare_entries(const void *a, const void *b) {
-    const struct entry *left = a, *right = b;
-    if (left->time != right->time) {
-        return left->time < right->time ? 1 : -1;
-    }
-    return left->row < right->row ? -1 : left->row > right->row;
-}
-
-static int collect(struct cli *cli, varve_scan *scan, struct list *list) {
-    varve_session session = {.size = sizeof session};
-    int more;
-    varve_scan_strings(scan, 0);
-    while ((more = varve_scan_next(scan, &session)) == 1) {
-        if (!view_lists(list->model, &session, list->all)) {
-            continue;
-        }
-        if (list->count == list->room) {
-            list->room = list->room ? list->room * 2 : 1024;
-            list->entries = cli_grow(list->entries, list->room, sizeof *list->entries);
-        }
-        list->entries[list->count++] =
-            (struct entry){view_order(list->model, &session), session.row};
-    }
-    varve_scan_strings(scan, 1);
-    if (more < 0) {
-        return cli_fail_store(cli, more);
-    }
-    if (list->count > 1) {
-        qsort(list->entries, list->count, sizeof *list->entries, compare_entries);
-    }
-    return EXIT_OKAY;
-}
-
-/* ---- Equal times: by session id, so that stores with the same sessions list them alike ---- */
-
-struct named {
-    uint64_t row;
-    char *id; /* session id, machine id */
-    size_t size, machine_at;
-};
-
-static int compare_named(const void *a, const void *b) {
-    const struct named *left = a, *right = b;
-    size_t shorter = left->size < right->size ? left->size : right->size;
-    int order = memcmp(left->id, right->id, shorter);
-    return order ? order : left->size < right->size ? -1 : left->size > right->size;
-}
-
-static int sort_equals(struct cli *cli, varve_scan *scan, struct entry *entries, size_t count) {
-    struct named *named = cli_grow(NULL, count, sizeof *named);
-    int error = 0;
-    size_t used = 0;
-    for (; used < count && error >= 0; used++) {
-        varve_session session = {.size = sizeof session};
-        error = varve_scan_get_row(scan, entries[used].row, &session);
-        varve_str id = error < 0 ? (varve_str){NULL, 0} : session.session_id;
-        varve_str machine = error < 0 ? (varve_str){NULL, 0} : session.machine_id;
-        struct named *one = &named[used];
-        *one = (struct named){.row = entries[used].row, .size = id.size + 1 + machine.size};
-        one->id = cli_alloc(one->size);
-        memcpy(one->id, id.size ? id.ptr : "", id.size);
-        one->id[id.size] = '\0';
-        memcpy(one->id + id.size + 1, machine.size ? machine.ptr : "", machine.size);
-    }
-    if (error >= 0) {
-        qsort(named, count, sizeof *named, compare_named);
-    }
-    for (size_t i = 0; i < used; i++) {
-        entries[i].row = named[i].row;
-        free(named[i].id);
-    }
-    free(named);
-    return error < 0 ? cli_fail_store(cli, error) : EXIT_OKAY;
-}
 
 /* ---- Rows ---- */
 
@@ -165,65 +82,110 @@ static int print_session(struct out *out, const varve_session *session, int tabl
     return out_end(out);
 }
 
-static int print_all(struct cli *cli, varve_scan *scan, struct list *list, uint64_t limit) {
-    struct out *out = list->model != VIEW_NONE
+struct wish {
+    enum view_model model;
+    struct query_sessions sessions;
+    const char *order, *after, *as;
+    uint64_t limit, offset;
+    int page;
+    varve_session_filter filter;
+};
+
+/* Where the next page begins: the last line of JSON, beside a table a line for people. */
+static void print_next(struct cli *cli, struct out *out, const struct wish *wish, int more,
+                       varve_place place) {
+    char word[QUERY_PLACE_ROOM];
+    query_print_place(word, wish->filter.order, place);
+    if (cli->jsonl || wish->model != VIEW_NONE) {
+        out_begin(out);
+        out_word(out, "next", more ? word : NULL);
+        (void)out_end(out);
+    } else if (more) {
+        cli_note(cli, "there are more: go on with --after %s", word);
+    }
+}
+
+static int print_all(struct cli *cli, struct wish *wish) {
+    varve_list *list = NULL;
+    uint64_t left = wish->limit ? wish->limit : UINT64_MAX;
+    /* one more tells whether there is a next page */
+    wish->filter.limit = wish->limit && wish->page ? wish->limit + 1 : wish->limit;
+    int error = varve_session_list(cli->store, &wish->filter, &list), done = 0;
+    if (error < 0) {
+        return cli_fail_store(cli, error);
+    }
+    struct out *out = wish->model != VIEW_NONE
                           ? view_out(cli)
                           : out_rows(cli, columns, sizeof columns / sizeof *columns);
-    int answer = EXIT_OKAY, done = 0;
-    size_t sorted = 0; /* entries before it are in their final order */
-    for (size_t i = 0; i < list->count && i < limit && answer == EXIT_OKAY && !done; i++) {
-        if (i == sorted) {
-            while (sorted < list->count && list->entries[sorted].time == list->entries[i].time) {
-                sorted++;
-            }
-            if (sorted - i > 1) {
-                answer = sort_equals(cli, scan, list->entries + i, sorted - i);
-            }
-        }
-        varve_session session = {.size = sizeof session};
-        int error =
-            answer == EXIT_OKAY ? varve_scan_get_row(scan, list->entries[i].row, &session) : 0;
-        if (error < 0) {
-            answer = cli_fail_store(cli, error);
-        } else if (answer == EXIT_OKAY) {
-            done = list->model != VIEW_NONE ? view_print(out, list->model, &session)
-                                            : print_session(out, &session, !cli->jsonl);
+    varve_session session = {.size = sizeof session};
+    varve_place place = varve_list_place(list);
+    while (left-- > 0 && !done && (error = varve_list_next(list, &session)) == 1) {
+        place = varve_list_place(list);
+        done = wish->model != VIEW_NONE ? view_print(out, wish->model, &session)
+                                        : print_session(out, &session, !cli->jsonl);
+    }
+    if (error >= 0 && wish->page && !done) {
+        error = error == 1 ? varve_list_next(list, &session) : error;
+        if (error >= 0) {
+            print_next(cli, out, wish, error == 1, place);
         }
     }
     out_close(&out);
+    varve_list_close(&list);
+    return error < 0 ? cli_fail_store(cli, error) : EXIT_OKAY;
+}
+
+/* What was said, before the store is opened. */
+static int read_wish(struct wish *wish) {
+    varve_session_filter *filter = &wish->filter;
+    int answer = view_named(wish->as, &wish->model);
+    if (answer == CLI_GO_ON) {
+        answer = query_session_filter(&wish->sessions, filter);
+    }
+    if (wish->model != VIEW_NONE) { /* no model knows these */
+        filter->flags &= ~(uint32_t)(VARVE_LIST_STUBS | VARVE_LIST_DELETED);
+    }
+    filter->order = view_order(wish->model);
+    filter->offset = wish->offset;
+    if (answer == CLI_GO_ON && wish->order) {
+        answer = query_order(wish->order, &filter->order);
+    }
+    if (answer == CLI_GO_ON && wish->after) {
+        answer = query_read_place(wish->after, filter->order, &filter->after);
+    }
+    if (answer == CLI_GO_ON && wish->page && !wish->limit) {
+        answer = cli_usage("--page wants --limit: how long a page is");
+    }
     return answer;
 }
 
 int cmd_sessions(struct cli *cli, int argc, char **argv) {
-    struct list list = {0};
-    const char *as = NULL;
-    uint64_t limit = 0;
-    const struct cli_option options[] = {
-        {.name = "all", .letter = 'a', .ret_flag = &list.all},
-        {.name = "limit", .letter = 'n', .ret_number = &limit},
-        {.name = "as", .ret_text = &as},
+    struct wish wish = {.sessions = query_sessions_none};
+    struct cli_option options[QUERY_SESSION_OPTIONS + 6] = {
+        {.name = "limit", .letter = 'n', .ret_number = &wish.limit},
+        {.name = "offset", .ret_number = &wish.offset},
+        {.name = "order", .ret_text = &wish.order},
+        {.name = "after", .ret_text = &wish.after},
+        {.name = "page", .ret_flag = &wish.page},
+        {.name = "as", .ret_text = &wish.as},
     };
+    query_session_options(&wish.sessions, options + 6);
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
-    if (answer != CLI_GO_ON) {
-        return answer;
+    if (answer == CLI_GO_ON && argc > 1) {
+        answer = cli_usage("sessions takes no operand: '%s'", argv[1]);
     }
-    if (argc > 1) {
-        return cli_usage("sessions takes no operand: '%s'", argv[1]);
+    if (answer == CLI_GO_ON) {
+        answer = read_wish(&wish);
     }
-    answer = view_named(as, &list.model);
     if (answer == CLI_GO_ON) {
         answer = cli_open(cli, VARVE_OPEN_READ_ONLY);
+        if (answer == EXIT_OKAY) {
+            answer = query_session_parent(cli, &wish.sessions, &wish.filter);
+        }
+        if (answer == EXIT_OKAY) {
+            answer = print_all(cli, &wish);
+        }
     }
-    if (answer != EXIT_OKAY) {
-        return answer;
-    }
-    varve_scan *scan = NULL;
-    int error = varve_scan_open(cli->store, &scan);
-    answer = error < 0 ? cli_fail_store(cli, error) : collect(cli, scan, &list);
-    if (answer == EXIT_OKAY) {
-        answer = print_all(cli, scan, &list, limit ? limit : UINT64_MAX);
-    }
-    varve_scan_close(&scan);
-    free(list.entries);
+    query_sessions_free(&wish.sessions);
     return answer;
 }

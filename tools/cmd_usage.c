@@ -1,15 +1,16 @@
 /*
  * varve usage: tokens and cost of what was paid, each request counted once: in all, by day, month,
- * session or model.
+ * session, model, project or label.
  */
 #include "tools/find.h"
+#include "tools/query.h"
 #include "tools/usage_report.h"
 #include "tools/when.h"
 
 #include <string.h>
 
 static const char help[] =
-    "usage: varve usage [total|daily|monthly|session|model] [options]\n"
+    "usage: varve usage [total|daily|monthly|session|model|project|label:KEY] [options]\n"
     "\n"
     "Adds up tokens and cost. Each request counts once, however many lines, files or sessions "
     "repeat\n"
@@ -22,6 +23,12 @@ static const char help[] =
     "  --tz ZONE          time zone of days and of times without an offset: UTC (as at first), an\n"
     "                     IANA name such as Europe/Berlin, or local\n"
     "  --session ID       only what this session shows (without its subagents)\n"
+    "  --project P, --framework F, --label KEY=VALUE\n"
+    "                     only of sessions of this project, this framework, with this label (KEY\n"
+    "                     alone: with any value of it; again: with all)\n"
+    "\n"
+    "For projects, frameworks and labels a subagent's usage is that of the session that it worked\n"
+    "for.\n"
     "\n"
     "Usage without a time counts under no date, and not at all with --since or --until. In jsonl\n"
     "cost_usd is null where nothing has a price; unpriced_tokens are those that the cost leaves "
@@ -44,6 +51,8 @@ struct bound {
 
 struct asked {
     struct usage_report report;
+    struct query_sessions sessions;
+    varve_session_filter filter;
     struct bound since, until;
     uint64_t session_row; /* UINT64_MAX = all */
 };
@@ -66,7 +75,8 @@ static int is_in_time(const struct asked *asked, const varve_usage *usage, int64
 
 static int take(void *context, const varve_usage *usage) {
     struct asked *asked = context;
-    if (asked->session_row != UINT64_MAX && asked->session_row != usage->session_row) {
+    if ((asked->session_row != UINT64_MAX && asked->session_row != usage->session_row) ||
+        !usage_scope_has(&asked->report.scope, usage->session_row)) {
         return 0;
     }
     enum usage_grouping grouping = asked->report.grouping;
@@ -85,20 +95,26 @@ struct words {
     const char *report, *since, *until, *zone, *session;
 };
 
-static int read_grouping(const char *word, enum usage_grouping *ret_grouping) {
+static int read_grouping(const char *word, struct usage_report *report) {
     const char *names[USAGE_GROUPINGS];
     for (unsigned i = 0; i < USAGE_GROUPINGS; i++) {
         names[i] = usage_grouping_name((enum usage_grouping)i);
-        if (strcmp(word, names[i]) == 0) {
-            *ret_grouping = (enum usage_grouping)i;
+        size_t size = strlen(names[i]);
+        int labelled = i == USAGE_LABEL && strncmp(word, names[i], size) == 0 && word[size];
+        if (labelled || (i != USAGE_LABEL && strcmp(word, names[i]) == 0)) {
+            report->grouping = (enum usage_grouping)i;
+            report->label = labelled ? word + size : NULL;
             return CLI_GO_ON;
         }
     }
     const char *nearest = cli_nearest(word, names, USAGE_GROUPINGS);
     if (nearest) {
-        return cli_usage("no report '%s': did you mean '%s'?", word, nearest);
+        return cli_usage("no report '%s': did you mean '%s'?", word,
+                         strcmp(nearest, "label:") == 0 ? "label:KEY" : nearest);
     }
-    return cli_usage("no report '%s': there are total, daily, monthly, session, model", word);
+    return cli_usage(
+        "no report '%s': there are total, daily, monthly, session, model, project, label:KEY",
+        word);
 }
 
 static int read_bound(const char *option, const char *word, struct bound *ret_bound) {
@@ -119,11 +135,29 @@ static int read_words(const struct words *words, struct asked *asked) {
             "/usr/share/zoneinfo has",
             words->zone);
     }
-    int answer = words->report ? read_grouping(words->report, &asked->report.grouping) : CLI_GO_ON;
+    int answer = words->report ? read_grouping(words->report, &asked->report) : CLI_GO_ON;
     if (answer == CLI_GO_ON) {
         answer = read_bound("since", words->since, &asked->since);
     }
-    return answer == CLI_GO_ON ? read_bound("until", words->until, &asked->until) : answer;
+    if (answer == CLI_GO_ON) {
+        answer = read_bound("until", words->until, &asked->until);
+    }
+    return answer == CLI_GO_ON ? query_session_filter(&asked->sessions, &asked->filter) : answer;
+}
+
+/* Which sessions are in, and their headings, if that was asked for. */
+static int make_scope(struct cli *cli, struct asked *asked) {
+    struct usage_report *report = &asked->report;
+    const struct query_sessions *sessions = &asked->sessions;
+    int filters = sessions->project || sessions->framework || sessions->labels.count > 0;
+    int heads = report->grouping == USAGE_PROJECT || report->grouping == USAGE_LABEL;
+    if (!filters && !heads) {
+        return EXIT_OKAY;
+    }
+    int answer = usage_scope_make(cli, filters ? &asked->filter : NULL, &report->scope);
+    return answer == EXIT_OKAY && heads
+               ? usage_scope_head(cli, &report->scope, report->label, &report->groups)
+               : answer;
 }
 
 static int report_usage(struct cli *cli, const char *session_id, struct asked *asked) {
@@ -135,6 +169,9 @@ static int report_usage(struct cli *cli, const char *session_id, struct asked *a
         asked->session_row = session.row;
     } else {
         error = varve_scan_open(cli->store, &scan);
+    }
+    if (answer == EXIT_OKAY && error >= 0) {
+        answer = make_scope(cli, asked);
     }
     if (answer == EXIT_OKAY && error >= 0) {
         error = varve_usage_each(cli->store, take, asked);
@@ -151,24 +188,28 @@ static int report_usage(struct cli *cli, const char *session_id, struct asked *a
 
 int cmd_usage(struct cli *cli, int argc, char **argv) {
     struct words words = {0};
+    struct asked asked = {.session_row = UINT64_MAX, .sessions = query_sessions_none};
     const struct cli_option options[] = {
         {.name = "since", .ret_text = &words.since},
         {.name = "until", .ret_text = &words.until},
         {.name = "tz", .ret_text = &words.zone},
         {.name = "session", .ret_text = &words.session},
+        {.name = "project", .ret_text = &asked.sessions.project},
+        {.name = "framework", .ret_text = &asked.sessions.framework},
+        {.name = "label", .ret_texts = &asked.sessions.labels},
     };
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
-    if (answer != CLI_GO_ON) {
-        return answer;
-    }
-    if (argc > 2) {
-        return cli_usage("usage takes one report: '%s'", argv[2]);
+    if (answer == CLI_GO_ON && argc > 2) {
+        answer = cli_usage("usage takes one report: '%s'", argv[2]);
     }
     words.report = argc == 2 ? argv[1] : NULL;
-    struct asked asked = {.session_row = UINT64_MAX};
-    answer = read_words(&words, &asked);
+    if (answer == CLI_GO_ON) {
+        answer = read_words(&words, &asked);
+    }
     if (answer == CLI_GO_ON) {
         answer = cli_open(cli, VARVE_OPEN_READ_ONLY);
+        answer = answer == EXIT_OKAY ? report_usage(cli, words.session, &asked) : answer;
     }
-    return answer == EXIT_OKAY ? report_usage(cli, words.session, &asked) : answer;
+    query_sessions_free(&asked.sessions);
+    return answer;
 }

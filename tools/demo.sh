@@ -15,7 +15,7 @@ case ${1-} in
     "")
         scratch=$(mktemp -d)
         trap 'rm -rf "$scratch"' EXIT
-        trap 'exit 1' HUP INT TERM
+        trap 'exit 1' HUP INT PIPE TERM
         store=$scratch/store
         ;;
     *) store=$1 ;;

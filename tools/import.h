@@ -8,6 +8,8 @@
  *     import_place.c   where a file was left    import_event.c   its lines as events, in batches
  *     import_lines.c   lines and their hash     import_seen.c  how often a line was met
  *     import_mark.c    the cursor's state       import_report.c  counting and telling
+ *     import_log.c     files that are no transcripts: hooks' payloads, telemetry
+ *     import_probe.c   what such a file is
  *
  * An import is exactly-once: a batch holds events and how far they reach, and is stored whole or
  * not at all. An event is known again by its session, its bytes, and how often these came before in
@@ -18,9 +20,11 @@
 
 #include "tools/claude.h"
 #include "tools/cli.h"
+#include "tools/hook_event.h"
 #include "tools/import_lines.h"
 #include "tools/import_mark.h"
 #include "tools/import_seen.h"
+#include "tools/otel_event.h"
 
 #include <sys/stat.h>
 
@@ -40,7 +44,7 @@ struct import_report {
     double began;
     uint64_t files, unchanged, skipped, failed, reread;
     uint64_t bytes, events_added, duplicates, bad_lines, recovered, too_long, unfinished;
-    uint64_t sessions, lower_bound_sessions;
+    uint64_t sessions, lower_bound_sessions, without_session;
     struct names unknown_types, unpriced;
     struct seen met, met_low; /* hashes of session ids */
 };
@@ -51,6 +55,8 @@ struct import {
     int durable; /* sync at the end, and every IMPORT_SYNC bytes */
     const struct price_table *prices;
     struct claude_reader *reader;
+    struct hook_reader *hooks; /* NULL until they are needed */
+    struct otel_reader *otel;
     struct line_reader *lines, *ahead;
     struct seen seen, introduced; /* of one file: lines, sessions */
     varve_batch *batch;
@@ -79,12 +85,16 @@ void report_free(struct import_report *report);
 
 /* ---- Paths ---- */
 
+struct path {
+    char *name;
+    bool found; /* below a directory: it was not asked for by its name */
+};
 struct paths {
-    char **list;
+    struct path *list;
     size_t used, room;
 };
-/* Adds 'path', or every *.jsonl below it if it is a directory, sorted. Returns how many parts of it
- * could not be read; each was told. */
+/* Adds 'path', or every *.jsonl and *.json below it if it is a directory, sorted. Returns how many
+ * parts of it could not be read; each was told. */
 size_t walk_path(struct cli *cli, const char *path, struct paths *paths);
 void walk_free(struct paths *paths);
 
@@ -103,8 +113,9 @@ struct source {
 /* 0, or -errno. What is no plain file is copied into a temporary one first. */
 int source_open(struct source *source, const char *path);
 void source_close(struct source *source);
-enum source_kind { SOURCE_EMPTY, SOURCE_CLAUDE, SOURCE_OTHER };
-/* What the file's first object shows it to be. -errno, or a source_kind. */
+enum source_kind { SOURCE_EMPTY, SOURCE_CLAUDE, SOURCE_OTHER, SOURCE_HOOKS, SOURCE_OTEL };
+/* Whether the file's first object shows it to be a transcript. -errno, or one of the first three.
+ */
 int source_probe(struct import *in, const struct source *source);
 /* The first session id that a line from 'position' on names; "" if there is none. 0 or -errno. */
 int source_session(struct import *in, const struct source *source, uint64_t position,
@@ -128,9 +139,14 @@ struct file {
     bool met_old;  /* a session of it has a transcript already */
     bool ended;    /* a line's end was taken: it was 'last_eol' */
     uint8_t last_eol;
+    bool found;    /* as of struct path */
+    int log;       /* SOURCE_HOOKS or SOURCE_OTEL, while it is taken as such */
+    bool counting; /* what was taken before is only looked at again */
 };
 
-/* Finds where to go on. 1 = go on, 0 = nothing to do, or -errno. */
+/* Finds where to go on. 1 = go on, 0 = nothing to do, FILE_LOG = it is for log_import, or -errno.
+ */
+enum { FILE_LOG = 2 };
 int file_find_place(struct file *f);
 /* Whose lines these are that name no session. 0 or -errno. */
 int file_name_session(struct file *f);
@@ -141,6 +157,6 @@ int file_flush(struct file *f, bool final);
 
 /* Imports one file. 0, also when the file could not be read or is none of ours (that was told and
  * counted); or VARVE_E_* (told): the store can take no more. */
-int import_file(struct import *in, const char *path);
+int import_file(struct import *in, const struct path *path);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * One file into the store: found where it was left, then line after line.
  */
-#include "tools/import.h"
+#include "tools/import_log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +135,13 @@ static int run(struct file *f) {
         f->kept_size = size < 0 || (size_t)size > sizeof f->kept ? 0 : (size_t)size;
     }
     int go = file_find_place(f);
+    if (go == FILE_LOG) {
+        int unread = 0, error = log_import(f, &unread);
+        if (error < 0) {
+            return cannot_store(f, error);
+        }
+        return unread < 0 ? cannot_read(f, unread) : 0;
+    }
     if (go > 0) {
         int error = file_name_session(f);
         go = error < 0 ? error : 1;
@@ -151,14 +158,15 @@ static int run(struct file *f) {
     return error;
 }
 
-int import_file(struct import *in, const char *path) {
+int import_file(struct import *in, const struct path *path) {
     struct file *f = cli_alloc(sizeof *f);
     memset(f, 0, sizeof *f);
     f->in = in;
+    f->found = path->found;
     seen_clear(&in->seen);
     seen_clear(&in->introduced);
     varve_batch_clear(in->batch);
-    int error = source_open(&f->source, path);
+    int error = source_open(&f->source, path->name);
     error = error < 0 ? cannot_read(f, error) : run(f);
     source_close(&f->source);
     free(f);

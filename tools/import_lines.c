@@ -17,6 +17,7 @@ enum { BLOCK_FIRST = 32 << 10, BLOCK = 1 << 20, KEPT = 4 << 20 };
 
 struct line_reader {
     int fd;
+    bool stream; /* read, not pread */
     char *buffer;
     size_t room, begin, end; /* what was read and not taken is [begin, end) */
     size_t scanned;          /* up to here, from 'begin', is no newline */
@@ -56,11 +57,21 @@ void line_start(struct line_reader *reader, int fd, uint64_t position) {
         reader->buffer = cli_alloc(reader->room);
     }
     reader->fd = fd;
+    reader->stream = false;
     reader->begin = reader->end = reader->scanned = 0;
     reader->offset = position;
     reader->limit = UINT64_MAX;
     reader->block = BLOCK_FIRST;
     XXH3_128bits_reset(reader->hash);
+}
+
+void line_stream(struct line_reader *reader, int fd) {
+    line_start(reader, fd, 0);
+    reader->stream = true;
+}
+
+bool line_ready(const struct line_reader *reader) {
+    return memchr(reader->buffer + reader->begin, '\n', reader->end - reader->begin) != NULL;
 }
 
 void line_limit(struct line_reader *reader, uint64_t limit) {
@@ -94,7 +105,9 @@ static int fill(struct line_reader *reader) {
         wanted = (size_t)(reader->limit - at);
     }
     for (;;) {
-        ssize_t got = pread(reader->fd, reader->buffer + reader->end, wanted, (off_t)at);
+        char *to = reader->buffer + reader->end;
+        ssize_t got = reader->stream ? read(reader->fd, to, wanted)
+                                     : pread(reader->fd, to, wanted, (off_t)at);
         if (got >= 0) {
             reader->end += (size_t)got;
             return got > 0;

@@ -26,6 +26,10 @@ void line_reader_free(struct line_reader **reader);
 
 /* Reads 'fd' (by pread) from 'position' on; the hash covers what comes from there. */
 void line_start(struct line_reader *reader, int fd, uint64_t position);
+/* The same for a pipe, which can be read only once: lines come as they arrive. */
+void line_stream(struct line_reader *reader, int fd);
+/* Whether line_next has a whole line without waiting for more. */
+bool line_ready(const struct line_reader *reader);
 /* The file ends at 'limit' for now; UINT64_MAX = where it really ends. */
 void line_limit(struct line_reader *reader, uint64_t limit);
 /* The next line: 1, 0 at the end, or -errno. A line that has no end yet comes with VARVE_EOL_NONE.

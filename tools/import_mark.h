@@ -8,7 +8,8 @@
 #include "engine/varve.h"
 #include "tools/claude.h"
 
-enum { MARK_NAMED = 1, MARK_NO_EOL = 2, MARK_CUSTOM_TITLE = 4 };
+/* MARK_LOG: no transcript; MARK_WHOLE: and not read line by line */
+enum { MARK_NAMED = 1, MARK_NO_EOL = 2, MARK_CUSTOM_TITLE = 4, MARK_LOG = 8, MARK_WHOLE = 16 };
 enum { MARK_SESSION_MAX = 1024, MARK_STATE_MAX = 4096 };
 
 struct mark {
@@ -20,7 +21,7 @@ struct mark {
     uint64_t lines, bad_lines; /* before 'position' */
     uint32_t flags; /* MARK_NAMED: a line said 'session'. MARK_NO_EOL: the last line had no end */
     int64_t last_time; /* of struct claude_state */
-    uint64_t last_message;
+    uint64_t last_message; /* of a log: how many payloads were taken */
     varve_key last_uid;                 /* of the last piece taken, and its session */
     char session[MARK_SESSION_MAX + 1]; /* the first that a line names */
     char last_session[MARK_SESSION_MAX + 1];

@@ -2,7 +2,7 @@
  * Where to begin in a file: behind what was taken before, if that is still the same, else at its
  * beginning; and whose lines these are.
  */
-#include "tools/import.h"
+#include "tools/import_log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,20 +70,31 @@ int file_name_session(struct file *f) {
     return 0;
 }
 
-/* Whether the file is ours, for one that was not taken before. 1, 0, or -errno. */
+/* Whether the file is ours, for one that was not taken before. 1, 0, FILE_LOG, or -errno. */
 static int recognise(struct file *f) {
     int kind = source_probe(f->in, &f->source);
+    if (kind == SOURCE_OTHER || kind == SOURCE_EMPTY) {
+        bool lines = false;
+        int log = log_probe(&f->source, &lines);
+        kind = log == SOURCE_OTHER ? kind : log;
+    }
     if (kind < 0) {
         return kind;
     }
     if (kind == SOURCE_OTHER) {
+        const char *path = f->source.path;
+        size_t size = strlen(path);
+        if (f->found && size > 5 && strcmp(path + size - 5, ".json") == 0) {
+            return 0; /* there are many that are nothing of this kind */
+        }
         report_progress_end(f->in);
-        cli_note(f->in->cli, "%s: not a Claude Code transcript, left out", f->source.path);
+        cli_note(f->in->cli,
+                 "%s: not a Claude Code transcript, nor hook payloads or OTLP: left out", path);
         f->in->report.skipped++;
-    } else {
-        f->in->report.files++;
+        return 0;
     }
-    return kind == SOURCE_CLAUDE;
+    f->in->report.files++;
+    return kind == SOURCE_CLAUDE ? 1 : kind == SOURCE_EMPTY ? 0 : FILE_LOG;
 }
 
 static bool seems_unchanged(const struct mark *mark, const struct mark *now) {
@@ -101,13 +112,16 @@ int file_find_place(struct file *f) {
             in->report.unchanged++;
             return 0;
         }
+        if (f->mark.flags & MARK_LOG) {
+            return FILE_LOG;
+        }
         go = f->mark.position <= f->now.size ? verify_prefix(f) : 0;
         if (go == 0) {
             in->report.reread++;
         }
     } else {
         go = recognise(f);
-        if (go <= 0) {
+        if (go <= 0 || go == FILE_LOG) {
             return go;
         }
         go = 0;

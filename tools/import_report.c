@@ -99,13 +99,21 @@ static void print_json(const struct import *in, double seconds) {
         const char *name;
         uint64_t count;
     } counts[] = {
-        {"files", report->files},           {"unchanged", report->unchanged},
-        {"skipped", report->skipped},       {"failed", report->failed},
-        {"reread", report->reread},         {"bytes", report->bytes},
-        {"sessions", report->sessions},     {"events_added", report->events_added},
-        {"duplicates", report->duplicates}, {"bad_lines", report->bad_lines},
-        {"recovered", report->recovered},   {"too_long", report->too_long},
-        {"unfinished", report->unfinished}, {"lower_bound_sessions", report->lower_bound_sessions},
+        {"files", report->files},
+        {"unchanged", report->unchanged},
+        {"skipped", report->skipped},
+        {"failed", report->failed},
+        {"reread", report->reread},
+        {"bytes", report->bytes},
+        {"sessions", report->sessions},
+        {"events_added", report->events_added},
+        {"duplicates", report->duplicates},
+        {"bad_lines", report->bad_lines},
+        {"recovered", report->recovered},
+        {"too_long", report->too_long},
+        {"unfinished", report->unfinished},
+        {"lower_bound_sessions", report->lower_bound_sessions},
+        {"without_session", report->without_session},
     };
     struct out *out = out_record(in->cli);
     out_begin(out);
@@ -155,17 +163,18 @@ static void print_table(const struct import_report *report, double seconds) {
     print_count(report->files, "files");
     print_some(report->unchanged, "of them unchanged since the last import");
     print_some(report->reread, "of them changed where they had been read, and read again");
-    print_some(report->skipped, "files left out: not transcripts of Claude Code");
+    print_some(report->skipped, "files left out: nothing that this program knows");
     print_some(report->failed, "files not imported, or not to their end");
     print_count(report->bytes, "bytes");
     print_count(report->sessions, "sessions");
     print_count(report->events_added, "events added");
     print_count(report->duplicates, "events that were known");
-    print_some(report->bad_lines, "bad lines, kept as they are");
+    print_some(report->bad_lines, "bad lines; those of transcripts are kept as they are");
     print_some(report->recovered, "entries won back from them");
     print_some(report->too_long, "lines longer than 256 MiB, left out");
     print_some(report->unfinished, "unfinished last lines, left for the next import");
     print_some(report->lower_bound_sessions, "sessions whose output count is only a lower bound");
+    print_some(report->without_session, "records of telemetry that name no session, left out");
     print_names("entries of unknown type", report->unknown_types);
     print_names("entries without a price: model", report->unpriced);
     printf("%15.3f  seconds\n", seconds);

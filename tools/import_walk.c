@@ -1,6 +1,7 @@
 /*
  * Which files an import takes: a file that is named, whatever it is called, and below a directory
- * every *.jsonl, in the order of their names. No directory is entered twice, also through links.
+ * every *.jsonl and *.json, in the order of their names. No directory is entered twice, also
+ * through links.
  */
 #include "tools/import.h"
 
@@ -21,17 +22,17 @@ struct walk {
     size_t failed;
 };
 
-static void add_path(struct paths *paths, char *path) {
+static void add_path(struct paths *paths, char *path, bool found) {
     if (paths->used == paths->room) {
         paths->room = paths->room ? paths->room * 2 : 64;
         paths->list = cli_grow(paths->list, paths->room, sizeof *paths->list);
     }
-    paths->list[paths->used++] = path;
+    paths->list[paths->used++] = (struct path){path, found};
 }
 
 void walk_free(struct paths *paths) {
     for (size_t i = 0; i < paths->used; i++) {
-        free(paths->list[i]);
+        free(paths->list[i].name);
     }
     free(paths->list);
     *paths = (struct paths){0};
@@ -58,7 +59,7 @@ static bool enter(struct walk *walk, const struct stat *there) {
 }
 
 static int compare_names(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return strcmp(((const struct path *)a)->name, ((const struct path *)b)->name);
 }
 
 /* The names in a directory, sorted. */
@@ -72,7 +73,7 @@ static bool read_names(struct walk *walk, const char *path, struct paths *ret_na
     while ((errno = 0, entry = readdir(dir)) != NULL) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             size_t size = strlen(entry->d_name) + 1;
-            add_path(ret_names, memcpy(cli_alloc(size), entry->d_name, size));
+            add_path(ret_names, memcpy(cli_alloc(size), entry->d_name, size), true);
         }
     }
     if (errno != 0) {
@@ -85,9 +86,13 @@ static bool read_names(struct walk *walk, const char *path, struct paths *ret_na
     return true;
 }
 
-static bool is_transcript(const char *name) {
-    size_t size = strlen(name);
-    return size > 6 && strcmp(name + size - 6, ".jsonl") == 0;
+static bool ends_with(const char *name, const char *end) {
+    size_t size = strlen(name), wanted = strlen(end);
+    return size > wanted && strcmp(name + size - wanted, end) == 0;
+}
+
+static bool may_be_ours(const char *name) {
+    return ends_with(name, ".jsonl") || ends_with(name, ".json");
 }
 
 /* Takes 'path', which is its own memory. Directories below are no deeper than a path is long. */
@@ -98,8 +103,8 @@ static void take(struct walk *walk, char *path, bool named) {
             cannot(walk, path);
         }
     } else if (!S_ISDIR(there.st_mode)) {
-        if (named || (S_ISREG(there.st_mode) && is_transcript(path))) {
-            add_path(walk->paths, path);
+        if (named || (S_ISREG(there.st_mode) && may_be_ours(path))) {
+            add_path(walk->paths, path, !named);
             return;
         }
     } else if (enter(walk, &there)) {
@@ -108,9 +113,9 @@ static void take(struct walk *walk, char *path, bool named) {
             size_t size = strlen(path);
             const char *between = size > 0 && path[size - 1] == '/' ? "" : "/";
             for (size_t i = 0; i < names.used; i++) {
-                size_t room = size + strlen(names.list[i]) + 2;
+                size_t room = size + strlen(names.list[i].name) + 2;
                 char *below = cli_alloc(room);
-                snprintf(below, room, "%s%s%s", path, between, names.list[i]);
+                snprintf(below, room, "%s%s%s", path, between, names.list[i].name);
                 take(walk, below, false);
             }
         }
@@ -124,7 +129,7 @@ size_t walk_path(struct cli *cli, const char *path, struct paths *paths) {
     size_t size = strlen(path) + 1;
     char *own = memcpy(cli_alloc(size), path, size);
     if (strcmp(path, "-") == 0) {
-        add_path(paths, own);
+        add_path(paths, own, false);
         return 0;
     }
     take(&walk, own, true);

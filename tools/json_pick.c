@@ -308,3 +308,7 @@ int json_pick_object(struct json_pick *pick, const char *text, size_t size, size
 size_t json_pick_reached(const struct json_pick *pick) {
     return pick->reached;
 }
+
+size_t json_pick_at(const struct json_pick *pick) {
+    return yajl_get_bytes_consumed(pick->handle);
+}

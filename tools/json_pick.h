@@ -50,6 +50,11 @@ void json_pick_free(struct json_pick **pick);
 int json_pick_object(struct json_pick *pick, const char *text, size_t size, size_t *ret_used);
 /* How many bytes the last json_pick_object looked at. */
 size_t json_pick_reached(const struct json_pick *pick);
+/* During a call of pick_each: how many bytes were read, to the end of the brace, bracket or value
+ * that it is about. */
+size_t json_pick_at(const struct json_pick *pick);
+/* Bytes of the value that begins 'text'; only of what is JSON do they mean anything. */
+size_t json_span(const char *text, size_t size);
 /* 1 if all of 'text' is one JSON value of any kind. */
 int json_is_value(const char *text, size_t size);
 /* Bytes of JSON's white space at the beginning of 'text'. */
@@ -57,5 +62,8 @@ size_t json_blank(const char *text, size_t size);
 /* The number in 'text' times 10^power, rounded half away from zero, held within int64. 1, or 0 if
  * it is no number. */
 int json_scaled(const char *text, size_t size, int power, int64_t *ret_number);
+/* The whole number that 'text' is, digits alone behind an optional sign. 1, or 0 if it is none or
+ * does not fit. */
+int json_whole(const char *text, size_t size, int64_t *ret_number);
 
 #endif

@@ -44,12 +44,51 @@ int json_is_value(const char *text, size_t size) {
     return status == yajl_status_ok;
 }
 
+static size_t string_span(const char *text, size_t size) {
+    for (size_t at = 1; at < size; at++) {
+        if (text[at] == '\\') {
+            at++;
+        } else if (text[at] == '"') {
+            return at + 1;
+        }
+    }
+    return size;
+}
+
+size_t json_span(const char *text, size_t size) {
+    size_t depth = 0;
+    for (size_t at = 0; at < size;) {
+        char c = text[at];
+        if (c == '"') {
+            at += string_span(text + at, size - at);
+        } else if (c == '{' || c == '[') {
+            depth++;
+            at++;
+        } else if (c == '}' || c == ']') {
+            if (depth == 0) { /* the end of what holds a number or a word */
+                return at;
+            }
+            depth--;
+            at++;
+        } else if (depth == 0 && (c == ',' || json_blank(text + at, 1) > 0)) {
+            return at;
+        } else {
+            at++;
+            continue;
+        }
+        if (depth == 0) {
+            return at;
+        }
+    }
+    return size;
+}
+
 /* ---- Numbers ---- */
 
 /* A decimal number taken apart: digits * 10^exponent. */
 struct decimal {
     int negative;
-    int64_t digits; /* at most 18 of them */
+    int64_t digits; /* the first 18, and one more if it fits */
     int64_t exponent;
 };
 
@@ -59,9 +98,9 @@ static int is_digit(char c) {
 
 static size_t read_digits(const char *text, size_t size, size_t at, int fraction,
                           struct decimal *into) {
-    const int64_t most = 100000000000000000; /* 10^17: one more digit fits */
+    const int64_t most = (INT64_MAX - 9) / 10; /* one more digit fits */
     for (; at < size && is_digit(text[at]); at++) {
-        if (into->digits < most) {
+        if (into->digits <= most) {
             into->digits = into->digits * 10 + (text[at] - '0');
             into->exponent -= fraction;
         } else {
@@ -132,5 +171,29 @@ int json_scaled(const char *text, size_t size, int power, int64_t *ret_number) {
         value += round;
     }
     *ret_number = number.negative ? -value : value;
+    return 1;
+}
+
+int json_whole(const char *text, size_t size, int64_t *ret_number) {
+    int negative = size > 0 && text[0] == '-';
+    int64_t value = 0; /* below zero, where one more number fits */
+    size_t at = (size_t)negative;
+    if (at == size) {
+        return 0;
+    }
+    for (; at < size; at++) {
+        if (!is_digit(text[at]) || value < INT64_MIN / 10) {
+            return 0;
+        }
+        int digit = text[at] - '0';
+        if (value * 10 < INT64_MIN + digit) {
+            return 0;
+        }
+        value = value * 10 - digit;
+    }
+    if (!negative && value == INT64_MIN) {
+        return 0;
+    }
+    *ret_number = negative ? value : -value;
     return 1;
 }

@@ -3,6 +3,7 @@
  * subcommand, and sees to it that what was printed has really been written.
  */
 #include "tools/cli.h"
+#include "tools/hook.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +19,23 @@ static const struct command {
     int (*run)(struct cli *cli, int argc, char **argv);
     const char *what;
 } commands[] = {
-    {"import", cmd_import, "take in transcripts"},
+    {"import", cmd_import, "take in transcripts, logged hook payloads, telemetry"},
+    {"append", cmd_append, "append events that a program made, as JSON Lines"},
+    {"hook", cmd_hook, "append one payload of a Claude Code hook"},
     {"sessions", cmd_sessions, "list the sessions, newest activity first"},
     {"show", cmd_show, "everything known about one session"},
     {"events", cmd_events, "the events of a session, or of the whole store"},
-    {"usage", cmd_usage, "tokens and cost: total, by day, month, session or model"},
+    {"messages", cmd_messages, "what users said, over all sessions, newest first"},
+    {"export", cmd_export, "a session with all its messages as one JSON object"},
+    {"count", cmd_count, "how many sessions or events fit"},
+    {"usage", cmd_usage, "tokens and cost: total, by day, month, session, model, project, label"},
     {"restore", cmd_restore, "write a session's transcript again, byte for byte"},
+    {"set", cmd_set, "set attributes of a session, or create it"},
+    {"fork", cmd_fork, "a new session that begins as another one did"},
+    {"rewind", cmd_rewind, "hide what a session came to after a point"},
+    {"delete", cmd_delete, "hide a session"},
+    {"reconcile", cmd_reconcile, "mark the sessions whose process has died"},
+    {"gc", cmd_gc, "what a retention would drop"},
     {"stats", cmd_stats, "what the store holds, and its size"},
     {"verify", cmd_verify, "read the whole store and report damage"},
     {"reindex", cmd_reindex, "make the store's index anew from its log"},
@@ -191,8 +203,10 @@ int main(int argc, char **argv) {
     fill_standard_streams();
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that has gone away shows as EPIPE */
     (void)setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+    int forgives = hook_forgives(argc, argv);
     int answer = run(&cli, argc, argv);
     (void)cli_stdout_failed(); /* now, while errno is its own */
     varve_close(&cli.store);
-    return cli_stdout_finish(&cli, answer);
+    answer = cli_stdout_finish(&cli, answer);
+    return forgives ? EXIT_OKAY : answer;
 }

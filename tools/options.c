@@ -67,7 +67,7 @@ static const struct cli_option *find_option(const struct cli_option *options, si
 }
 
 static int unknown_option(const struct cli_option *options, size_t count, const char *said) {
-    enum { MOST = 16 };
+    enum { MOST = 48 };
     const char *names[MOST];
     size_t used = 0;
     for (; used < count && used < MOST; used++) {
@@ -83,6 +83,12 @@ static int unknown_option(const struct cli_option *options, size_t count, const 
 static int take_value(const struct cli_option *option, const char *value) {
     if (option->ret_text) {
         *option->ret_text = value;
+        return CLI_GO_ON;
+    }
+    if (option->ret_texts) {
+        struct cli_texts *list = option->ret_texts;
+        list->texts = cli_grow(list->texts, list->count + 1, sizeof *list->texts);
+        list->texts[list->count++] = value;
         return CLI_GO_ON;
     }
     char *end = NULL;

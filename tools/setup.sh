@@ -15,6 +15,7 @@ cmake_wanted=3.25
 libraries="libxxhash libzstd yajl"
 test_libraries="cmocka"
 test_commands="bash python3 jq"
+test_modules="jsonschema"
 check_only=no
 clang_too=no
 
@@ -23,7 +24,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 while [ $# -gt 0 ]; do
     case $1 in
-        --build) test_libraries="" test_commands="" ;;
+        --build) test_libraries="" test_commands="" test_modules="" ;;
         --clang) clang_too=yes ;;
         --check) check_only=yes ;;
         *)
@@ -55,7 +56,10 @@ has_compiler() {
 # The library by its pkg-config name; a static yajl lies beside its headers in the same package.
 has_library() { have pkg-config && pkg-config --exists "$1"; }
 
-# Prints what is missing, one word each: compiler, clang, cmake, make, pkg-config, a library, a command.
+has_module() { have python3 && python3 -c "import $1" >/dev/null 2>&1; }
+
+# Prints what is missing, one word each: compiler, clang, cmake, make, pkg-config, a library, a command, a
+# Python module.
 missing() {
     has_compiler || echo compiler
     if [ "$clang_too" = yes ] && ! have clang; then echo clang; fi
@@ -67,6 +71,9 @@ missing() {
     done
     for command in $test_commands; do
         have "$command" || echo "$command"
+    done
+    for module in $test_modules; do
+        has_module "$module" || echo "python3-$module"
     done
 }
 
@@ -106,6 +113,7 @@ package() {
         arch:libxxhash) echo xxhash ;;
         arch:libzstd) echo zstd ;;
         arch:python3) echo python ;;
+        arch:python3-jsonschema) echo python-jsonschema ;;
 
         alpine:compiler) echo "gcc musl-dev linux-headers" ;;
         alpine:pkg-config) echo pkgconf ;;
@@ -113,6 +121,7 @@ package() {
         alpine:libzstd) echo zstd-dev ;;
         alpine:yajl) echo yajl-dev ;;
         alpine:cmocka) echo cmocka-dev ;;
+        alpine:python3-jsonschema) echo py3-jsonschema ;;
 
         macos:compiler | macos:clang | macos:make) echo "the Xcode command line tools" ;;
         macos:libxxhash) echo xxhash ;;
@@ -126,6 +135,7 @@ package() {
         other:libzstd) echo "zstd (with headers)" ;;
         other:yajl) echo "yajl 2 (with headers)" ;;
         other:cmocka) echo "cmocka (with headers)" ;;
+        macos:python3-jsonschema | other:python3-jsonschema) echo "jsonschema for python3" ;;
         *) echo "$1" ;;
     esac
 }
@@ -195,7 +205,7 @@ apt() {
 }
 
 say "installing $(packages "$wanted" | xargs)"
-apt update || say "apt-get update failed; going on with the lists that are there"
+apt update -o APT::Update::Error-Mode=any || say "apt-get update failed; going on with the lists that are there"
 
 check_cmake_offer
 

@@ -9,6 +9,7 @@
 #include "tools/when.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* For each report: its name, the field that says which row, and that column's title. */
 static const struct {
@@ -19,6 +20,8 @@ static const struct {
     [USAGE_MONTHLY] = {"monthly", "month", "month"},
     [USAGE_SESSION] = {"session", "session_id", "session"},
     [USAGE_MODEL] = {"model", "model", "model"},
+    [USAGE_PROJECT] = {"project", "project", "project"},
+    [USAGE_LABEL] = {"label:", "value", NULL},
 };
 
 const char *usage_grouping_name(enum usage_grouping grouping) {
@@ -31,6 +34,9 @@ static struct group *group_of(struct usage_report *report, const varve_usage *us
     switch (report->grouping) {
     case USAGE_MODEL:
         return groups_by_name(&report->groups, usage->model);
+    case USAGE_PROJECT:
+    case USAGE_LABEL:
+        return usage_scope_group(&report->scope, usage->session_row, &report->groups);
     case USAGE_SESSION:
         return groups_by_key(&report->groups, (int64_t)usage->session_row);
     case USAGE_DAILY:
@@ -59,6 +65,7 @@ void usage_report_add(struct usage_report *report, const varve_usage *usage, int
 void usage_report_free(struct usage_report *report) {
     groups_free(&report->groups);
     groups_free(&report->unpriced);
+    usage_scope_free(&report->scope);
 }
 
 /* ---- Total ---- */
@@ -107,10 +114,22 @@ static int print_session(struct out *out, varve_scan *scan, const struct group *
     return 0;
 }
 
-static void print_named(struct out *out, enum usage_grouping grouping, const struct group *group) {
+static int is_named(enum usage_grouping grouping) {
+    return grouping == USAGE_MODEL || grouping == USAGE_PROJECT || grouping == USAGE_LABEL;
+}
+
+/* A heading under which nothing was spent, or left out by the filters: no row. */
+static int is_empty(const struct sums *sums) {
+    static const struct sums none;
+    return memcmp(sums, &none, sizeof none) == 0;
+}
+
+static void print_named(struct out *out, const struct usage_report *report,
+                        const struct group *group) {
+    enum usage_grouping grouping = report->grouping;
     char text[WHEN_ROOM];
     varve_str name = {NULL, 0};
-    if (grouping == USAGE_MODEL) {
+    if (is_named(grouping)) {
         name = (varve_str){group->name, group->name_size};
     } else if (group->key != INT64_MAX) {
         name.size = grouping == USAGE_MONTHLY ? when_print_month(text, group->key)
@@ -118,6 +137,9 @@ static void print_named(struct out *out, enum usage_grouping grouping, const str
         name.ptr = text;
     }
     out_begin(out);
+    if (grouping == USAGE_LABEL) {
+        out_word(out, "label", report->label);
+    }
     out_text(out, groupings[grouping].field, name);
 }
 
@@ -130,13 +152,16 @@ static int print_groups(struct cli *cli, struct out *out, struct usage_report *r
     }
     for (size_t i = 0; i < report->groups.count; i++) {
         const struct group *group = &report->groups.all[i];
+        if (report->scope.headed && is_empty(&group->sums)) {
+            continue;
+        }
         if (report->grouping == USAGE_SESSION) {
             int error = print_session(out, scan, group);
             if (error < 0) {
                 return cli_fail_store(cli, error);
             }
         } else {
-            print_named(out, report->grouping, group);
+            print_named(out, report, group);
         }
         sums_fields(out, &group->sums);
         if (out_end(out)) {
@@ -167,7 +192,9 @@ static void tell_gaps(struct cli *cli, const struct usage_report *report,
 
 int usage_report_print(struct cli *cli, struct usage_report *report, varve_scan *scan) {
     const struct out_column columns[] = {
-        {groupings[report->grouping].field, groupings[report->grouping].title, OUT_CUT | OUT_KEEP},
+        {groupings[report->grouping].field,
+         report->grouping == USAGE_LABEL ? report->label : groupings[report->grouping].title,
+         OUT_CUT | OUT_KEEP},
         {"input_tokens", "input", OUT_RIGHT},
         {"output_tokens", "output", OUT_RIGHT},
         {"cache_write_tokens", "cache write", OUT_RIGHT | OUT_SPARE},

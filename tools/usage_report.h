@@ -4,7 +4,7 @@
 #ifndef TOOLS_USAGE_REPORT_H
 #define TOOLS_USAGE_REPORT_H
 
-#include "tools/sums.h"
+#include "tools/usage_scope.h"
 
 enum usage_grouping {
     USAGE_TOTAL,
@@ -12,15 +12,19 @@ enum usage_grouping {
     USAGE_MONTHLY,
     USAGE_SESSION,
     USAGE_MODEL,
+    USAGE_PROJECT,
+    USAGE_LABEL,
     USAGE_GROUPINGS
 };
-/* "daily", ... */
+/* "daily", ...; the name of USAGE_LABEL is followed by the label's key */
 const char *usage_grouping_name(enum usage_grouping grouping);
 
 struct usage_report {
     enum usage_grouping grouping;
+    const char *label; /* USAGE_LABEL: which */
+    struct usage_scope scope;
     struct sums kinds[VARVE_CHARGES];
-    struct groups groups;   /* by day, month (INT64_MAX = no time), row of the session, or model */
+    struct groups groups;   /* by day, month (INT64_MAX = no time), row of the session, model, project or label */
     struct groups unpriced; /* models that lack a price */
 };
 

@@ -202,14 +202,17 @@ static ssize_t dying_pread(int fd, void *to, size_t size, int64_t offset) {
     return ve_os_system.pread(fd, to, size, offset);
 }
 
+/* The death of a process loses nothing that was written: the disk need not be waited for. */
 static int dying_fdatasync(int fd) {
     called();
-    return ve_os_system.fdatasync(fd);
+    (void)fd;
+    return 0;
 }
 
 static int dying_fsync(int fd) {
     called();
-    return ve_os_system.fsync(fd);
+    (void)fd;
+    return 0;
 }
 
 static int dying_allocate(int fd, int64_t offset, int64_t size) {

@@ -4,6 +4,7 @@
 #include "support/work.h"
 
 #include "engine/store.h"
+#include "support/deaths.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -35,6 +36,11 @@ uint32_t work_mix(uint32_t a, uint32_t b, uint32_t c) {
     uint64_t mixed = ((uint64_t)a << 40 ^ (uint64_t)b << 12 ^ c) * 0x9E3779B97F4A7C15u;
     mixed = (mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9u;
     return (uint32_t)(mixed >> 32);
+}
+
+void work_in_memory(void) {
+    if (access("/dev/shm", W_OK | X_OK) == 0)
+        setenv("TMPDIR", "/dev/shm", 0);
 }
 
 bool work_long(void) {
@@ -95,7 +101,7 @@ static bool fill(varve_batch *batch, uint32_t writer, uint32_t number) {
     bool good = true;
     for (uint32_t i = 0; i < size && good; i++)
         good = add_event(batch, writer, number, i, size);
-    char name[16], state[16];
+    char name[24], state[24];
     snprintf(name, sizeof name, "input-%u", writer);
     int used = snprintf(state, sizeof state, "%u", number);
     good = good && varve_batch_cursor(batch, varve_cstr(name), state, (size_t)used) >= 0;
@@ -231,7 +237,7 @@ static bool check_writer(varve *store, uint32_t writer, uint32_t acked, uint32_t
         return true;
     if (batches > acked + 1)
         return work_wrong("writer %u: %u batches acknowledged, but %u found", writer, acked, batches);
-    char name[16], state[16] = "", expected[16] = "";
+    char name[24], state[24] = "", expected[16] = "";
     snprintf(name, sizeof name, "input-%u", writer);
     int size = varve_cursor_state(store, varve_cstr(name), state, sizeof state - 1);
     if (batches > 0)
@@ -269,7 +275,7 @@ bool work_verifies(varve *store, int faults) {
 
 bool work_goes_on(const char *path, work_book *book, uint32_t writers, uint32_t next) {
     varve *store = NULL;
-    if (!work_open(NULL, path, 0, &store))
+    if (!work_open(&deaths_os, path, 0, &store))
         return false;
     work_found found;
     bool good = work_verifies(store, 0) && work_run(store, book, next, atomic_load(&book->acked[next]), 1) &&

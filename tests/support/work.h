@@ -54,6 +54,7 @@ bool work_killed(int status);   /* ended by SIGKILL */
 bool work_succeeded(int status);
 /* Numbers that look random and are the same in each run. */
 uint32_t work_mix(uint32_t a, uint32_t b, uint32_t c);
+void work_in_memory(void); /* scratch stores lie in memory from here on, where there is a place for that */
 bool work_long(void); /* VARVE_LONG is set: take the time */
 
 #endif
