@@ -42,7 +42,7 @@ done
 cd "$root"
 tools/setup.sh ${clang:+"$clang"}
 for preset in ${presets:-release}; do
-    cmake --preset "$preset" -DVARVE_TESTS=ON -DVARVE_TEST_TIMEOUT="$timeout"
+    cmake --preset "$preset" -DVARVE_WERROR=ON -DVARVE_TESTS=ON -DVARVE_TEST_TIMEOUT="$timeout"
     cmake --build --preset "$preset"
     ctest --preset "$preset" --output-on-failure --no-tests=error "$@"
 done

@@ -4,7 +4,9 @@
  */
 #include "tests/support/scratch.h"
 
-enum { SESSIONS = 12, EVENTS = 400 };
+#include <stdbool.h>
+
+enum { SESSIONS = 200, EVENTS = 4000, FEW = 12 };
 
 typedef struct {
     uint64_t state;
@@ -17,6 +19,7 @@ static uint32_t below(randomness *r, uint32_t limit) {
     return (uint32_t)((r->state >> 16) % limit);
 }
 
+static uint32_t sessions = SESSIONS; /* how many of them a history uses */
 static char ids[SESSIONS][32];
 static char texts[64][32];
 
@@ -24,7 +27,7 @@ static char texts[64][32];
 static varve_event random_event(randomness *r, int n) {
     static const char *const types[] = {"SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse",
                                         "PermissionRequest", "Stop", "ApiRequest", "user", "assistant", "Notification"};
-    varve_event event = scratch_event(ids[below(r, SESSIONS)], types[below(r, 11)]);
+    varve_event event = scratch_event(ids[below(r, sessions)], types[below(r, 11)]);
     event.source = (uint8_t)below(r, VARVE_SOURCES);
     event.present = VARVE_HAS_POSITION | (below(r, 10) > 0 ? VARVE_HAS_TIME : 0);
     event.time = 1000000000 + (int64_t)below(r, 150) * 1000; /* equal times are common */
@@ -56,7 +59,42 @@ static varve_event random_event(randomness *r, int n) {
             event.charge_part = below(r, 3);
         }
     }
+    if (below(r, 3) == 0) { /* such an event is met again: see fill */
+        char name[32];
+        snprintf(name, sizeof name, "uid %d", n);
+        event.present |= VARVE_HAS_UID;
+        event.uid = varve_name_uid(varve_cstr(NULL), event.session_id, varve_cstr(name));
+    }
     return event;
+}
+
+/* Every 40th of a history sets attributes instead: a parent among the sessions before it, a title, a goal, counters. */
+static varve_event random_set(randomness *r, int n) {
+    uint32_t child = 1 + below(r, sessions - 1);
+    varve_event event = scratch_event(ids[child], "");
+    event.present = VARVE_HAS_TIME;
+    event.time = 1000000000 + n * 1000; /* no two at once: they have no position to order them by */
+    event.session_type = below(r, 2) == 0 ? VARVE_SESSION_SUBAGENT : VARVE_SESSION_FORKED;
+    event.str[VARVE_STR_PARENT_ID] = varve_cstr(ids[below(r, child)]);
+    event.str[VARVE_STR_GOAL] = varve_cstr(texts[below(r, 64)]);
+    event.str[VARVE_STR_LABELS] = varve_cstr(below(r, 2) == 0 ? "run=1\nscore=2" : "run=3\nscore");
+    if (below(r, 2) == 0) {
+        event.present |= VARVE_HAS_COST | VARVE_HAS_TOKENS;
+        event.cost = below(r, 100);
+        event.tokens[0] = below(r, 100);
+    }
+    return event;
+}
+
+static void add_random(varve_batch *batch, uint64_t seed, int n) {
+    randomness r = {seed * 1000003 + (uint64_t)n * 7919 + 1};
+    for (int warm = 0; warm < 5; warm++)
+        below(&r, 2);
+    varve_event event = n % 40 == 39 ? random_set(&r, n) : random_event(&r, n);
+    int added = n % 40 == 39 ? varve_batch_set(batch, &event) : varve_batch_add(batch, &event);
+    assert_true(added >= 0);
+    if ((event.present & VARVE_HAS_UID) != 0 && below(&r, 2) == 0)
+        assert_true(varve_batch_add(batch, &event) >= 0);
 }
 
 static varve *fill(const char *path, uint64_t seed, const int *order, int count, uint32_t batch_limit) {
@@ -66,13 +104,8 @@ static varve *fill(const char *path, uint64_t seed, const int *order, int count,
     varve_batch_new(&batch);
     for (int i = 0; i < count;) {
         varve_batch_clear(batch);
-        for (uint32_t n = 1 + below(&batches, batch_limit); n > 0 && i < count; n--, i++) {
-            randomness r = {seed * 1000003 + (uint64_t)order[i] * 7919 + 1};
-            for (int warm = 0; warm < 5; warm++)
-                below(&r, 2);
-            varve_event event = random_event(&r, order[i]);
-            assert_true(varve_batch_add(batch, &event) >= 0);
-        }
+        for (uint32_t n = 1 + below(&batches, batch_limit); n > 0 && i < count; n--, i++)
+            add_random(batch, seed, order[i]);
         assert_int_equal(varve_append(store, batch, VARVE_NONE, NULL), VARVE_OK);
     }
     varve_batch_free(&batch);
@@ -111,6 +144,27 @@ static void same_session(varve *one, varve *other, const char *id) {
     varve_scan_close(&scan[1]);
 }
 
+/* Appends every record of one store to another, as a program would that unites them. */
+static void append_all(varve *from, varve *to) {
+    varve_cursor *cursor;
+    varve_event event;
+    varve_batch *batch;
+    varve_batch_new(&batch);
+    assert_int_equal(varve_cursor_store(from, 0, VARVE_CURSOR_SETTINGS, &cursor), VARVE_OK);
+    while (varve_cursor_next(cursor, &event) == 1) {
+        bool identity = event.record == VARVE_RECORD_SESSION && event.seq == 0;
+        if (!identity)
+            assert_true((event.record == VARVE_RECORD_SESSION ? varve_batch_set(batch, &event) : varve_batch_add(batch, &event)) >= 0);
+        if (varve_batch_count(batch) >= 100) {
+            assert_int_equal(varve_append(to, batch, VARVE_NONE, NULL), VARVE_OK);
+            varve_batch_clear(batch);
+        }
+    }
+    assert_int_equal(varve_append(to, batch, VARVE_NONE, NULL), VARVE_OK);
+    varve_cursor_close(&cursor);
+    varve_batch_free(&batch);
+}
+
 static void shuffle(int *order, int count, uint64_t seed) {
     randomness r = {seed + 99};
     for (int i = count - 1; i > 0; i--) {
@@ -133,19 +187,22 @@ static varve *open_with_machine(const char *path) {
 static void records_do_not_depend_on_order_or_batches(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 12; seed++) {
+        /* Few sessions meet each other more often; the last history has them all. */
+        sessions = seed < 12 ? FEW : SESSIONS;
+        const int count = seed < 12 ? EVENTS / 10 : EVENTS;
         char *path[2] = {scratch_new(), scratch_new()};
         varve *store[2];
         int order[EVENTS];
-        for (int i = 0; i < EVENTS; i++)
+        for (int i = 0; i < count; i++)
             order[i] = i;
         for (int i = 0; i < 2; i++) {
             store[i] = open_with_machine(path[i]);
             varve_close(&store[i]);
         }
-        store[0] = fill(path[0], seed, order, EVENTS, 1);
-        shuffle(order, EVENTS, seed);
-        store[1] = fill(path[1], seed, order, EVENTS, 150);
-        for (int s = 0; s < SESSIONS; s++)
+        store[0] = fill(path[0], seed, order, count, 1);
+        shuffle(order, count, seed);
+        store[1] = fill(path[1], seed, order, count, 150);
+        for (uint32_t s = 0; s < sessions; s++)
             same_session(store[0], store[1], ids[s]);
         for (int i = 0; i < 2; i++) {
             scratch_verify(store[i]);
@@ -167,12 +224,40 @@ static int add_usage(void *context, const varve_usage *usage) {
     return 0;
 }
 
+static void two_stores_united_hold_what_one_would(void **state) {
+    (void)state;
+    sessions = SESSIONS;
+    char *path[4];
+    varve *store[4];
+    int order[EVENTS];
+    for (int i = 0; i < EVENTS; i++)
+        order[i] = i;
+    shuffle(order, EVENTS, 5);
+    for (int i = 0; i < 4; i++) {
+        path[i] = scratch_new();
+        store[i] = open_with_machine(path[i]);
+    }
+    for (int i = 0; i < 3; i++) { /* all of it; one part; the other */
+        varve_close(&store[i]);
+        store[i] = fill(path[i], 42, i == 2 ? order + EVENTS / 3 : order, i == 0 ? EVENTS : i == 1 ? EVENTS / 3 : EVENTS - EVENTS / 3, 30);
+    }
+    append_all(store[2], store[3]);
+    append_all(store[1], store[3]);
+    for (uint32_t s = 0; s < SESSIONS; s++)
+        same_session(store[0], store[3], ids[s]);
+    scratch_verify(store[3]);
+    for (int i = 0; i < 4; i++) {
+        varve_close(&store[i]);
+        scratch_free(path[i]);
+    }
+}
+
 static void usage_adds_up_to_what_the_sessions_show(void **state) {
     (void)state;
     char *path = scratch_new();
     int order[EVENTS];
     for (int i = 0; i < EVENTS; i++)
-        order[i] = i;
+        order[i] = i % 40 == 39 ? 0 : i; /* counters that are said outright have no usage row */
     varve *store = fill(path, 77, order, EVENTS, 20);
     totals rows = {0}, shown = {0};
     assert_int_equal(varve_usage_each(store, add_usage, &rows), 0);
@@ -336,6 +421,7 @@ int main(void) {
         snprintf(texts[i], sizeof texts[i], "text %d", i);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_do_not_depend_on_order_or_batches),
+        cmocka_unit_test(two_stores_united_hold_what_one_would),
         cmocka_unit_test(usage_adds_up_to_what_the_sessions_show),
         cmocka_unit_test(a_childs_cost_is_in_every_ancestor_whichever_came_first),
         cmocka_unit_test(a_parent_known_by_name_only_is_a_stub_until_it_speaks),
