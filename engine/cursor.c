@@ -79,7 +79,10 @@ static varve_cursor *new_cursor(varve *store, uint32_t flags) {
 int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t after, uint64_t limit, uint32_t flags,
                       varve_cursor **ret_cursor) {
     vf_hot hot;
-    uint32_t row = ve_find(&store->index, VF_TABLE_SESSIONS, key);
+    uint32_t row;
+    int result = ve_look_up(store, VF_TABLE_SESSIONS, key, &row);
+    if (result < 0)
+        return result;
     if (row == UINT32_MAX)
         return ve_fail(store, VARVE_E_NOT_FOUND, "no such session");
     if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
@@ -92,7 +95,6 @@ int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t afte
     cursor->from_seq = from_seq;
     cursor->after = after;
     cursor->limit = limit < cursor->limit ? limit : cursor->limit;
-    int result = VARVE_OK;
     if ((flags & VARVE_CURSOR_BACKWARD) != 0)
         cursor->at = vf_get64(hot.last_lsn);
     else
@@ -192,11 +194,13 @@ static int next_scanning(varve_cursor *cursor, ve_place *ret) {
 static int note_segment(varve_cursor *cursor) {
     uint32_t number = cursor->segment--;
     uint64_t at = vf_lsn(number, VF_SEGMENT_HEADER), end = vf_lsn(number + 1, 0), lsn;
+    end = end < cursor->tail ? end : cursor->tail;
     if (at <= cursor->after)
         cursor->segment = 0;
     vf_frame frame;
     const uint8_t *bytes;
-    while (ve_log_next(cursor->store, at, end < cursor->tail ? end : cursor->tail, &lsn, &frame, &bytes, NULL) == 1 && lsn < cursor->limit) {
+    int found;
+    while ((found = ve_log_next(cursor->store, at, end, &lsn, &frame, &bytes, NULL)) == 1 && lsn < cursor->limit) {
         at = lsn + vf_get32(frame.length);
         if (lsn <= cursor->after || !wanted_kind(cursor, frame.kind))
             continue;
@@ -204,20 +208,23 @@ static int note_segment(varve_cursor *cursor) {
             return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
         cursor->marks[cursor->mark_count++] = lsn;
     }
-    return VARVE_OK;
+    return found < 0 ? found : VARVE_OK;
 }
 
 static int next_scanning_backward(varve_cursor *cursor, ve_place *ret) {
-    while (cursor->mark_count == 0) {
-        if (cursor->segment == 0)
+    for (;;) {
+        if (cursor->mark_count == 0 && cursor->segment == 0)
             return 0;
-        int result = note_segment(cursor);
+        int result = cursor->mark_count == 0 ? note_segment(cursor) : VARVE_OK;
         if (result < 0)
             return result;
+        if (cursor->mark_count == 0)
+            continue;
+        ret->lsn = cursor->marks[--cursor->mark_count];
+        result = ve_log_record(cursor->store, ret->lsn, &ret->frame, &ret->bytes);
+        if (!ve_is_damage(result))
+            return result < 0 ? result : 1;
     }
-    ret->lsn = cursor->marks[--cursor->mark_count];
-    int result = ve_log_record(cursor->store, ret->lsn, &ret->frame, &ret->bytes);
-    return result < 0 ? result : 1;
 }
 
 static int next_backward(varve_cursor *cursor, ve_place *ret) {
@@ -233,7 +240,8 @@ static int next_backward(varve_cursor *cursor, ve_place *ret) {
             cursor->at = 0; /* the way back is lost: told once */
             return result;
         }
-        if (whole && ret->lsn < cursor->limit && vf_get64(ret->frame.seq) <= cursor->from_seq && wanted_kind(cursor, ret->frame.kind))
+        if (whole && ret->lsn < cursor->limit && vf_get64(ret->frame.seq) <= cursor->from_seq &&
+            wanted_kind(cursor, ret->frame.kind))
             return 1;
     }
     return 0;

@@ -60,15 +60,27 @@ static bool has_flag(const ve_query *query, uint32_t flag) {
 
 /* ---- What is hidden ---- */
 
+/* A session's hot row; zeros if it has none. */
+static int read_hot(varve *store, vf_key session, vf_hot *ret) {
+    uint32_t row;
+    int result = ve_look_up(store, VF_TABLE_SESSIONS, session, &row);
+    memset(ret, 0, sizeof *ret);
+    if (result < 0 || row == UINT32_MAX)
+        return result;
+    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, ret) < 0)
+        return ve_fail(store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path,
+                       row);
+    return VARVE_OK;
+}
+
 /* Flags and framework of a session's row. */
 static int look_at(ve_query *query, vf_key session) {
     if (query->last_flags != 0 && vf_key_equal(query->last, session))
         return VARVE_OK;
-    vf_hot hot = {0};
-    varve *store = query->store;
-    uint32_t row = ve_find(&store->index, VF_TABLE_SESSIONS, session);
-    if (row != UINT32_MAX && ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
-        return ve_fail(store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path, row);
+    vf_hot hot;
+    int result = read_hot(query->store, session, &hot);
+    if (result < 0)
+        return result;
     query->last = session;
     query->last_flags = vf_get32(hot.flags);
     query->last_framework = vf_get32(hot.framework);
@@ -79,12 +91,14 @@ static int look_at(ve_query *query, vf_key session) {
 static int note_rewinds(ve_query *query, rewinds *of) {
     varve *store = query->store;
     vf_hot hot;
-    uint32_t row = ve_find(&store->index, VF_TABLE_SESSIONS, of->session);
-    if (row == UINT32_MAX || ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
-        return VARVE_OK;
     vf_frame frame;
     const uint8_t *bytes;
-    for (uint64_t lsn = vf_get64(hot.last_lsn); lsn != 0 && ve_log_frame(store, lsn, &frame) == VARVE_OK; lsn = vf_get64(frame.prev)) {
+    int result = read_hot(store, of->session, &hot);
+    if (result < 0)
+        return result;
+    for (uint64_t lsn = vf_get64(hot.last_lsn); lsn != 0; lsn = vf_get64(frame.prev)) {
+        if ((result = ve_log_frame(store, lsn, &frame)) < 0)
+            return ve_is_damage(result) ? VARVE_OK : result;
         if (frame.kind == VF_KIND_FORK)
             break;
         vf_mark_fixed mark;
@@ -156,13 +170,16 @@ static bool body_fits(const ve_query *query, const vf_body *body) {
         return false;
     if (f->framework.ptr == NULL)
         return true;
-    return framework.ptr != NULL ? equal(framework, f->framework) : query->framework != 0 && query->last_framework == query->framework;
+    if (framework.ptr != NULL)
+        return equal(framework, f->framework);
+    return query->framework != 0 && query->last_framework == query->framework;
 }
 
 /* 1 or 0, or an error. 'shown_by': the session that it was asked of, zero if all were. */
 static int fits(ve_query *query, const ve_place *place, vf_key shown_by) {
     const varve_event_filter *f = &query->filter;
-    bool any = vf_key_is_zero(shown_by), has_body = place->frame.kind != VF_KIND_REWIND && place->frame.kind != VF_KIND_TOMBSTONE;
+    bool any = vf_key_is_zero(shown_by);
+    bool has_body = place->frame.kind != VF_KIND_REWIND && place->frame.kind != VF_KIND_TOMBSTONE;
     bool by_body = f->sources != 0 || f->roles != 0 || f->permission_mode.ptr != NULL || f->framework.ptr != NULL;
     bool unnamed = f->type_count > 0 && vf_get16(place->frame.type) == 0;
     vf_body body;
@@ -266,13 +283,19 @@ int ve_query_next(ve_query *query, varve_event *ret_event) {
     uint32_t from = 0;
     if (query->left == 0)
         return 0;
-    int found = has_flag(query, VARVE_EVENTS_BY_TIME) ? next_by_time(query, &place, &from) : next_merged(query, &place, &from);
-    if (found != 1)
-        return found;
-    query->left--;
-    vf_key shown_by = vf_key_is_zero(query->sources[from].session) ? place.frame.session : query->sources[from].session;
-    int result = ve_event_fill(query->store, shown_by, place.lsn, &place.frame, place.bytes, ret_event);
-    return result < 0 ? result : 1;
+    for (;;) {
+        bool by_time = has_flag(query, VARVE_EVENTS_BY_TIME);
+        int found = by_time ? next_by_time(query, &place, &from) : next_merged(query, &place, &from);
+        if (found == 1) {
+            vf_key asked = query->sources[from].session;
+            vf_key shown_by = vf_key_is_zero(asked) ? place.frame.session : asked;
+            found = ve_event_fill(query->store, shown_by, place.lsn, &place.frame, place.bytes, ret_event);
+            query->left -= found == VARVE_OK;
+            found = found == VARVE_OK ? 1 : found;
+        }
+        if (!ve_is_damage(found)) /* that is stepped over */
+            return found;
+    }
 }
 
 /* ---- Opening ---- */
@@ -296,7 +319,8 @@ static int open_sources(ve_query *query) {
     varve *store = query->store;
     const varve_event_filter *f = &query->filter;
     bool back = has_flag(query, VARVE_EVENTS_REVERSE) && !has_flag(query, VARVE_EVENTS_BY_TIME);
-    uint32_t flags = (back ? VARVE_CURSOR_BACKWARD : 0u) | (has_flag(query, VARVE_EVENTS_SETTINGS) ? VARVE_CURSOR_SETTINGS : 0u);
+    uint32_t flags = back ? VARVE_CURSOR_BACKWARD : 0u;
+    flags |= has_flag(query, VARVE_EVENTS_SETTINGS) ? (uint32_t)VARVE_CURSOR_SETTINGS : 0u;
     size_t count = f->session_count > 0 ? f->session_count : 1;
     query->sources = calloc(count, sizeof *query->sources);
     if (query->sources == NULL)
@@ -335,12 +359,13 @@ static int open_query(varve *store, const varve_event_filter *filter, ve_query *
     if (filter != NULL)
         memcpy(f, filter, filter->size < sizeof *f ? filter->size : sizeof *f);
     if (f->framework.ptr != NULL) {
-        vf_key key = vf_string_key(VF_SPACE_NAME, f->framework.ptr, f->framework.size < VF_NAME_MAX ? f->framework.size : VF_NAME_MAX);
-        query->framework = ve_find(&store->index, VF_TABLE_NAMES, key) + 1; /* UINT32_MAX: none */
+        size_t size = f->framework.size < VF_NAME_MAX ? f->framework.size : VF_NAME_MAX;
+        result = ve_look_up(store, VF_TABLE_NAMES, vf_string_key(VF_SPACE_NAME, f->framework.ptr, size), &query->framework);
+        query->framework++; /* of UINT32_MAX: none */
     }
-    if (f->session_count == 0 && f->from_seq != 0)
+    if (result == VARVE_OK && f->session_count == 0 && f->from_seq != 0)
         result = ve_fail(store, VARVE_E_ARGUMENT, "from_seq wants sessions");
-    else
+    if (result == VARVE_OK)
         result = open_sources(query);
     if (result < 0)
         ve_query_close(query);

@@ -323,6 +323,14 @@ int varve_scan_next(varve_scan *scan, varve_session *ret_session) {
     return 1;
 }
 
+int ve_look_up(varve *store, vf_table table, vf_key key, uint32_t *ret_row) {
+    store->trouble = 0;
+    *ret_row = ve_find(&store->index, table, key);
+    if (*ret_row == UINT32_MAX && store->trouble < 0)
+        return ve_fail(store, store->trouble, "%s/idx: cannot be looked at", store->path);
+    return VARVE_OK;
+}
+
 static int find_row(varve *store, varve_str machine_id, varve_str session_id, uint32_t *ret_row) {
     int result = ve_enter(store);
     if (result == VARVE_OK)
@@ -333,13 +341,10 @@ static int find_row(varve *store, varve_str machine_id, varve_str session_id, ui
         return ve_fail(store, VARVE_E_ARGUMENT, "no session id");
     varve_str machine = machine_id.ptr != NULL ? machine_id : store->machine;
     vf_key key = vf_session_key(machine.ptr, machine.size, session_id.ptr, session_id.size);
-    store->trouble = 0;
-    *ret_row = ve_find(&store->index, VF_TABLE_SESSIONS, key);
-    if (*ret_row == UINT32_MAX && store->trouble < 0)
-        return ve_fail(store, store->trouble, "%s/idx: cannot be looked at", store->path);
-    if (*ret_row == UINT32_MAX)
-        return ve_fail(store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session_id.size, session_id.ptr);
-    return VARVE_OK;
+    result = ve_look_up(store, VF_TABLE_SESSIONS, key, ret_row);
+    if (result == VARVE_OK && *ret_row == UINT32_MAX)
+        result = ve_fail(store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session_id.size, session_id.ptr);
+    return result;
 }
 
 int varve_scan_get(varve_scan *scan, varve_str machine_id, varve_str session_id, varve_session *ret_session) {

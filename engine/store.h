@@ -10,7 +10,8 @@
  *   segment.c   beginning and syncing segments           uid.c      the same event met again
  *   cursor.c    reading events                           scan.c     reading session records
  *   event.c     a record as an event                     query.c    sessions by filter, order, page
- *   heap.c      the first of many, in order              query_events.c  events by filter and order
+ *   heap.c      the first of many, in order              query_fit.c      which sessions fit
+ *                                                        query_events.c   events by filter and order
  *   control.c   the mapped page of words                 verify.c   reading everything
  */
 #ifndef VARVE_ENGINE_STORE_H
@@ -382,6 +383,21 @@ int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags
 int ve_cursor_next(varve_cursor *cursor, ve_place *ret); /* 1 = one, 0 = no more */
 int ve_event_fill(varve *store, vf_key shown_by, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, varve_event *ret);
 
+/* ---- query_fit.c ---- */
+
+typedef struct ve_fit {
+    varve *store;
+    varve_scan *scan; /* to be closed in any case */
+    varve_session_filter filter;
+    uint32_t framework, model; /* names row + 1; 0 = any */
+    bool nothing;              /* a name that nobody has */
+} ve_fit;
+int ve_fit_open(ve_fit *fits, varve *store, const varve_session_filter *filter);
+/* Whether the session fits: 1 or 0, or an error. Its hot row in any case. */
+int ve_fit_row(ve_fit *fits, uint32_t row, vf_hot *ret_hot);
+/* Who it is; a name that was lost to damage is empty. */
+int ve_identity_known(varve *store, const vf_cold *cold, varve_str *ret_machine, varve_str *ret_id);
+
 /* ---- query_events.c ---- */
 
 typedef struct ve_query ve_query;
@@ -391,6 +407,9 @@ int ve_query_next(ve_query *query, varve_event *ret_event);
 void ve_query_close(ve_query *query);
 
 /* ---- scan.c ---- */
+
+/* Row of a key: 0 and UINT32_MAX if there is none; an error if it could not be looked for. */
+int ve_look_up(varve *store, vf_table table, vf_key key, uint32_t *ret_row);
 
 /* Labels of a session, as varve_session has them; they hold until the scan's next call. */
 int ve_scan_labels(varve_scan *scan, const vf_cold *cold, varve_str *ret_labels);

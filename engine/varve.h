@@ -381,25 +381,21 @@ VARVE_API void varve_cursor_close(varve_cursor **cursor);
 /* What is asked of sessions and of events: what is not asked for stays as _init leaves it. Times are from 'after' on and
  * before 'before'. Texts must be equal, byte for byte, and hold as long as the list; a mask has the bits
  * 1u << (number & 31) of the values that are wanted, so that bit 31 is that of VARVE_ENUM_NAMED; 0 = any. */
-enum { VARVE_ORDER_ARRIVAL,  /* first come, first given: streams */
-       VARVE_ORDER_START,    /* first_started, newest first; without time last */
-       VARVE_ORDER_ACTIVITY, /* last_activity, likewise */
-       VARVE_ORDER_COST };   /* cost + cost_children, largest first; without cost last */
+/* First come first, and streams; newest first_started, newest last_activity, largest cost + cost_children first. */
+enum { VARVE_ORDER_ARRIVAL, VARVE_ORDER_START, VARVE_ORDER_ACTIVITY, VARVE_ORDER_COST };
 enum { VARVE_LIST_ACTIVE = 1 << 0, /* only those that have not ended */
        /* left out unless asked for; subagents also come when parent or session_types is asked for */
        VARVE_LIST_SUBAGENTS = 1 << 1, VARVE_LIST_STUBS = 1 << 2, VARVE_LIST_HIDDEN = 1 << 3, VARVE_LIST_DELETED = 1 << 4 };
-typedef struct varve_place { /* of a session in an order: where the next page goes on */
-    int64_t value;
-    uint64_t row;            /* UINT64_MAX = before all */
-} varve_place;
+/* Place of a session in an order: where the next page goes on. row UINT64_MAX = before all. */
+typedef struct varve_place { int64_t value; uint64_t row; } varve_place;
 typedef struct varve_session_filter {
     size_t size;
     uint32_t flags;          /* VARVE_LIST_* */
-    uint32_t order;          /* VARVE_ORDER_*; ties by session id, then machine id */
+    uint32_t order;          /* VARVE_ORDER_*; without time or cost last; ties by session id, then machine id */
     varve_str machine_id, framework, project, model, github_repo, cwd;
     varve_str labels;        /* lines "key=value", or "key" (has it, whatever it says): all of them must hold */
-    uint64_t parent_row;     /* UINT64_MAX = any; or by id: */
-    varve_str parent_id, parent_machine; /* VARVE_E_NOT_FOUND if there is no such session */
+    uint64_t parent_row;     /* UINT64_MAX = any; or by id; VARVE_E_NOT_FOUND if there is no such session: */
+    varve_str parent_id, parent_machine;
     uint32_t statuses, session_types; /* masks */
     varve_str status_name;   /* a status that has no number: as well as those of the mask */
     int64_t active_since, started_after, started_before; /* sessions without time are not there */
@@ -436,8 +432,7 @@ typedef struct varve_event_filter {
     uint32_t sources, roles;     /* masks */
     int64_t after_time, before_time; /* events without a time of their own are not there */
     uint64_t after_lsn, before_lsn;  /* neither itself: tail by the last lsn seen */
-    uint64_t from_seq;           /* with session_ids: from this seq on (reverse: down from it); 0 = all */
-    uint64_t limit;              /* 0 = none */
+    uint64_t from_seq, limit;    /* with session_ids: from this seq on (reverse: down from it); 0 = all, 0 = none */
 } varve_event_filter;
 VARVE_API void varve_event_filter_init(varve_event_filter *filter);
 /* A cursor for varve_cursor_next. By lsn it streams; by time it keeps 24 bytes for each event up to the limit. */

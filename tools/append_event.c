@@ -160,6 +160,9 @@ static void put_set(struct append_reader *reader) {
     struct append_object *object = &reader->object;
     varve_event *set = &object->set;
     object->has_set = reader->set_said || reader->of_session;
+    if (set->str[VARVE_STR_LABELS].size == 0) {
+        set->str[VARVE_STR_LABELS] = (varve_str){NULL, 0};
+    }
     set->session_id = object->event.session_id;
     set->machine_id = object->event.machine_id;
     if (object->event.present & VARVE_HAS_TIME) {
@@ -174,7 +177,8 @@ static void begin(struct append_reader *reader, const char *text, size_t size) {
     reader->why[0] = reader->unknown[0] = '\0';
     reader->set_said = reader->of_session = reader->no_charge = reader->any_kept = false;
     reader->flags_said = 0;
-    reader->calls = 0;
+    reader->labels = NULL;
+    reader->labels_room = 0;
     reader->uid = reader->charge = reader->payload = (varve_str){NULL, 0};
     memset(reader->given, 0, sizeof reader->given);
     memset(reader->kept, 0, sizeof reader->kept);

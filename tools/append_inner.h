@@ -36,13 +36,41 @@ struct append_reader {
     bool of_session;          /* the event says what only a session carries */
     bool no_charge;
     uint32_t flags_said;
-    int32_t calls; /* elements of tool_calls */
+    char *labels; /* lines; room for them */
+    size_t labels_room;
     varve_str uid, charge, payload;
     struct append_object object;
 };
 
 void append_fault(struct append_reader *reader, int in_set, const char *field, const char *fmt, ...)
     CLI_FORMAT(4, 5);
+/* A value of the field that is being taken. */
+struct append_value {
+    struct append_reader *reader;
+    const struct append_field *field;
+    int number; /* of the field */
+    int in_set;
+    varve_event *into;
+    enum pick_kind kind;
+    const char *text;
+    size_t size;
+};
+void append_value_fault(const struct append_value *v, const char *what);
+/* What the value says, kept until the next object. */
+varve_str append_value_string(const struct append_value *v);
+/* The event does not carry all of it: the object's bytes must. */
+void append_value_keep(const struct append_value *v);
+
+/* Values by the kind of their field. */
+void append_take_count(const struct append_value *v);
+void append_take_tokens(const struct append_value *v);
+void append_take_money(const struct append_value *v);
+void append_take_tool_calls(const struct append_value *v);
+void append_take_name(const struct append_value *v); /* of role, source, status, ... */
+void append_begin_labels(const struct append_value *v);
+/* A key of the labels, or a value. */
+void append_take_label(struct append_reader *reader, int in_set, enum pick_kind kind,
+                       const char *text, size_t size);
 /* The pick_each of the reader. */
 void append_take(void *context, int id, enum pick_kind kind, const char *text, size_t size);
 /* Payload and metadata, so that nothing of the object is lost. */

@@ -9,7 +9,7 @@
  *     import_lines.c   lines and their hash     import_seen.c  how often a line was met
  *     import_mark.c    the cursor's state       import_report.c  counting and telling
  *     import_log.c     files that are no transcripts: hooks' payloads, telemetry
- *     import_probe.c   what such a file is
+ *     import_probe.c   what such a file is      import_objects.c  its objects as events
  *
  * An import is exactly-once: a batch holds events and how far they reach, and is stored whole or
  * not at all. An event is known again by its session, its bytes, and how often these came before in

@@ -88,7 +88,8 @@ size_t json_span(const char *text, size_t size) {
 /* A decimal number taken apart: digits * 10^exponent. */
 struct decimal {
     int negative;
-    int64_t digits; /* the first 18, and one more if it fits */
+    int64_t digits; /* as many as fit: 18 or 19 */
+    int full;       /* one did not fit, so that those after it are let go too */
     int64_t exponent;
 };
 
@@ -98,10 +99,11 @@ static int is_digit(char c) {
 
 static size_t read_digits(const char *text, size_t size, size_t at, int fraction,
                           struct decimal *into) {
-    const int64_t most = (INT64_MAX - 9) / 10; /* one more digit fits */
     for (; at < size && is_digit(text[at]); at++) {
-        if (into->digits <= most) {
-            into->digits = into->digits * 10 + (text[at] - '0');
+        int digit = text[at] - '0';
+        into->full = into->full || into->digits > (INT64_MAX - digit) / 10;
+        if (!into->full) {
+            into->digits = into->digits * 10 + digit;
             into->exponent -= fraction;
         } else {
             into->exponent += !fraction;
@@ -125,7 +127,7 @@ static int read_exponent(const char *text, size_t size, size_t at, struct decima
 }
 
 static int read_decimal(const char *text, size_t size, struct decimal *ret) {
-    struct decimal read = {0, 0, 0};
+    struct decimal read = {0};
     size_t at = 0;
     if (size > 0 && text[0] == '-') {
         read.negative = 1;
