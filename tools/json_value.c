@@ -159,7 +159,7 @@ int json_scaled(const char *text, size_t size, int power, int64_t *ret_number) {
     int64_t value = number.digits, scale = number.exponent + power;
     int round = 0;
     for (; scale > 0 && value != 0; scale--) {
-        if (value > INT64_MAX / 10) {
+        if (value > INT64_MAX / 10 || number.full) {
             value = INT64_MAX;
             break;
         }
