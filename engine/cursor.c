@@ -138,15 +138,10 @@ int ve_cursor_query(varve *store, ve_query *query, varve_cursor **ret_cursor) {
 
 int varve_cursor_session(varve *store, varve_str machine_id, varve_str session_id, uint64_t from_seq, uint32_t flags,
                          varve_cursor **ret_cursor) {
-    int result = ve_enter(store);
-    if (result == VARVE_OK)
-        result = ve_follow_index(store);
+    vf_key key;
+    int result = ve_ask_for(store, machine_id, session_id, &key);
     if (result < 0)
         return result;
-    if (session_id.ptr == NULL || session_id.size == 0)
-        return ve_fail(store, VARVE_E_ARGUMENT, "no session id");
-    varve_str machine = machine_id.ptr != NULL ? machine_id : store->machine;
-    vf_key key = vf_session_key(machine.ptr, machine.size, session_id.ptr, session_id.size);
     result = ve_cursor_session(store, key, from_seq, 0, UINT64_MAX, flags, ret_cursor);
     if (result == VARVE_E_NOT_FOUND)
         ve_fail(store, result, "no session '%.*s'", (int)session_id.size, session_id.ptr);

@@ -254,29 +254,25 @@ static int bad_record(varve *store, uint64_t lsn, vf_result result) {
                    vf_result_text(result));
 }
 
-int ve_log_frame(varve *store, uint64_t lsn, vf_frame *ret_frame) {
-    ve_segment *segment;
-    const uint8_t *bytes;
-    size_t size;
-    int found = locate(store, lsn, &segment, &bytes, &size);
+typedef vf_result check(const uint8_t *bytes, size_t size, uint64_t salt, uint64_t lsn, const uint32_t *chain, vf_frame *ret_frame);
+
+static int read_at(varve *store, uint64_t lsn, check *holds, vf_frame *ret_frame, const uint8_t **ret_bytes) {
+    ve_segment *segment = NULL;
+    size_t size = 0;
+    int found = locate(store, lsn, &segment, ret_bytes, &size);
     if (found < 0)
         return found;
-    vf_result result = vf_frame_check(bytes, size, segment->salt, lsn, NULL, ret_frame);
+    vf_result result = holds(*ret_bytes, size, segment->salt, lsn, NULL, ret_frame);
     return result == VF_OK ? VARVE_OK : bad_record(store, lsn, result);
 }
 
+int ve_log_frame(varve *store, uint64_t lsn, vf_frame *ret_frame) {
+    const uint8_t *bytes = NULL;
+    return read_at(store, lsn, vf_frame_check, ret_frame, &bytes);
+}
+
 int ve_log_record(varve *store, uint64_t lsn, vf_frame *ret_frame, const uint8_t **ret_bytes) {
-    ve_segment *segment;
-    const uint8_t *bytes;
-    size_t size;
-    int found = locate(store, lsn, &segment, &bytes, &size);
-    if (found < 0)
-        return found;
-    vf_result result = vf_record_check(bytes, size, segment->salt, lsn, NULL, ret_frame);
-    if (result != VF_OK)
-        return bad_record(store, lsn, result);
-    *ret_bytes = bytes;
-    return VARVE_OK;
+    return read_at(store, lsn, vf_record_check, ret_frame, ret_bytes);
 }
 
 int ve_log_body(varve *store, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_body) {

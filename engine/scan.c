@@ -331,7 +331,7 @@ int ve_look_up(varve *store, vf_table table, vf_key key, uint32_t *ret_row) {
     return VARVE_OK;
 }
 
-static int find_row(varve *store, varve_str machine_id, varve_str session_id, uint32_t *ret_row) {
+int ve_ask_for(varve *store, varve_str machine_id, varve_str session_id, vf_key *ret_key) {
     int result = ve_enter(store);
     if (result == VARVE_OK)
         result = ve_follow_index(store);
@@ -340,8 +340,15 @@ static int find_row(varve *store, varve_str machine_id, varve_str session_id, ui
     if (session_id.ptr == NULL || session_id.size == 0)
         return ve_fail(store, VARVE_E_ARGUMENT, "no session id");
     varve_str machine = machine_id.ptr != NULL ? machine_id : store->machine;
-    vf_key key = vf_session_key(machine.ptr, machine.size, session_id.ptr, session_id.size);
-    result = ve_look_up(store, VF_TABLE_SESSIONS, key, ret_row);
+    *ret_key = vf_session_key(machine.ptr, machine.size, session_id.ptr, session_id.size);
+    return VARVE_OK;
+}
+
+static int find_row(varve *store, varve_str machine_id, varve_str session_id, uint32_t *ret_row) {
+    vf_key key;
+    int result = ve_ask_for(store, machine_id, session_id, &key);
+    if (result == VARVE_OK)
+        result = ve_look_up(store, VF_TABLE_SESSIONS, key, ret_row);
     if (result == VARVE_OK && *ret_row == UINT32_MAX)
         result = ve_fail(store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session_id.size, session_id.ptr);
     return result;

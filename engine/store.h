@@ -408,6 +408,8 @@ void ve_query_close(ve_query *query);
 
 /* ---- scan.c ---- */
 
+/* Begins a call that names a session: its key; machine absent = the store's own. */
+int ve_ask_for(varve *store, varve_str machine_id, varve_str session_id, vf_key *ret_key);
 /* Row of a key: 0 and UINT32_MAX if there is none; an error if it could not be looked for. */
 int ve_look_up(varve *store, vf_table table, vf_key key, uint32_t *ret_row);
 

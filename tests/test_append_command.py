@@ -181,6 +181,11 @@ class AppendTest(unittest.TestCase):
                 self.assertEqual(event["payload"], payload)
                 self.assertEqual(event.get("metadata"), metadata)
 
+    def test_texts_with_escapes_stay_apart(self):
+        want = {"cwd": "/\u00fc\n", "model": "\u00f6\"x", "text": "\U0001f300" * 9000, "error": "\t"}
+        event = self.event(**want)
+        self.assertEqual({name: event[name] for name in want}, {**want, "text": want["text"][:4096]})
+
     def test_large_and_many(self):
         self.append({**E, "blob": "x" * (5 << 20)}, *[{**E, "n": n} for n in range(5000)])
         self.assertEqual([e["payload"].get("n") for e in self.rows("events", "s")], [None, *range(5000)])

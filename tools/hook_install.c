@@ -5,8 +5,8 @@
 #include "tools/json_out.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -73,22 +73,21 @@ static int add_word(char *line, size_t room, const char *word) {
 
 /* "<this program> --store <store> hook". */
 static int make_command(const struct cli *cli, char *line, size_t room) {
-    char program[PATH_MAX], store[2 * PATH_MAX] = "";
+    char program[PATH_MAX], here[PATH_MAX], store[2 * PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
     if (size <= 0) {
         return -1;
     }
     program[size] = '\0';
-    if (cli->store_path[0] != '/') {
-        if (!getcwd(store, PATH_MAX)) {
-            return -1;
-        }
-        strcat(store, "/");
-    }
-    if (strlen(store) + strlen(cli->store_path) >= sizeof store) {
+    bool below = cli->store_path[0] != '/';
+    if (below && !getcwd(here, sizeof here)) {
         return -1;
     }
-    strcat(store, cli->store_path);
+    int used = snprintf(store, sizeof store, "%s%s%s", below ? here : "", below ? "/" : "",
+                        cli->store_path);
+    if (used < 0 || (size_t)used >= sizeof store) {
+        return -1;
+    }
     line[0] = '\0';
     return add_word(line, room, program) < 0 || add_word(line, room, "--store") < 0 ||
                    add_word(line, room, store) < 0 || add_word(line, room, "hook") < 0

@@ -165,7 +165,7 @@ static size_t between(const char *text, size_t size) {
 
 int log_take_text(struct log_text *t) {
     static const char mark[] = "\xef\xbb\xbf";
-    struct hook_object object;
+    struct hook_object object = {.why = NULL};
     size_t at = t->size >= 3 && memcmp(t->text, mark, 3) == 0 && t->position == 0 ? 3 : 0;
     while (t->error == 0) {
         at += between(t->text + at, t->size - at);

@@ -27,7 +27,8 @@ static void add_path(struct paths *paths, char *path, bool found) {
         paths->room = paths->room ? paths->room * 2 : 64;
         paths->list = cli_grow(paths->list, paths->room, sizeof *paths->list);
     }
-    paths->list[paths->used++] = (struct path){path, found};
+    paths->list[paths->used].name = path;
+    paths->list[paths->used++].found = found;
 }
 
 void walk_free(struct paths *paths) {
