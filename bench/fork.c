@@ -14,7 +14,8 @@ enum { BATCH = 1000, ROUNDS_MAX = 2000, LONG = 0, SHORT = 1 };
 static const char *const parents[] = {"long", "short"};
 
 static int append_events(varve *store, varve_batch *batch, const char *session, int count) {
-    static const char payload[] = "{\"type\":\"user\",\"message\":{\"role\":\"user\",\"content\":\"go on\"}}";
+    static const char payload[] =
+        "{\"type\":\"user\",\"message\":{\"role\":\"user\",\"content\":\"go on\"}}";
     varve_event event;
     varve_batch_clear(batch);
     varve_event_init(&event);
@@ -43,7 +44,8 @@ static int fork_session(varve *store, varve_batch *batch, const char *parent, ui
 
 int main(int argc, char **argv) {
     enum { APPEND, FORK_LONG, FORK_SHORT, FORK_MIDDLE, FIGURES };
-    static const char *const names[] = {"append one event", "fork, long parent, at its end", "fork, parent of one event",
+    static const char *const names[] = {"append one event", "fork, long parent, at its end",
+                                        "fork, parent of one event",
                                         "fork, long parent, in the middle"};
     static double figures[FIGURES][ROUNDS_MAX];
     int events = argc > 2 ? atoi(argv[2]) : 100000, rounds = argc > 3 ? atoi(argv[3]) : 500;

@@ -1,6 +1,6 @@
 /*
- * How fast events go in: batches of 1,000 over 64 active sessions, in turn with a plain write of the
- * same payloads. Also fills a store for the other measurements.
+ * How fast events go in: batches of 1,000 over 64 active sessions, in turn with a plain write of
+ * the same payloads. Also fills a store for the other measurements.
  *
  *   ingest STORE [EVENTS]
  */
@@ -28,7 +28,8 @@ static size_t payload_size(void) {
     return (size_t)(r < 50 ? 300 + below(400) : r < 90 ? 600 + below(2000) : 2000 + below(20000));
 }
 
-static int add_event(varve_batch *batch, int number, int session, uint64_t *bytes, struct iovec *part) {
+static int add_event(varve_batch *batch, int number, int session, uint64_t *bytes,
+                     struct iovec *part) {
     char id[64];
     varve_event event;
     snprintf(id, sizeof id, "0f8fad5b-d9cb-469f-a165-%012d", session);
@@ -96,9 +97,12 @@ int main(int argc, char **argv) {
         writing += written - appended;
         worst = appended - begun > worst ? appended - begun : worst;
     }
-    printf("%d events, %.0f MB of payload, %d sessions, batches of %d, not synced:\n", events, (double)bytes / 1e6, sessions, BATCH);
-    printf("  varve          %9.0f events/s (worst batch %.1f ms)\n", events / (building + appending), worst * 1e3);
-    printf("  write() alone  %9.0f events/s, ratio %.2f\n", events / writing, writing / (building + appending));
+    printf("%d events, %.0f MB of payload, %d sessions, batches of %d, not synced:\n", events,
+           (double)bytes / 1e6, sessions, BATCH);
+    printf("  varve          %9.0f events/s (worst batch %.1f ms)\n",
+           events / (building + appending), worst * 1e3);
+    printf("  write() alone  %9.0f events/s, ratio %.2f\n", events / writing,
+           writing / (building + appending));
     close(fd);
     unlink(plain);
     varve_batch_free(&batch);

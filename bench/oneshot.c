@@ -1,5 +1,6 @@
 /*
- * A process that does one thing with a store and ends, through the library: append one event of 4 KiB.
+ * A process that does one thing with a store and ends, through the library: append one event of 4
+ * KiB.
  *
  *   oneshot append STORE | oneshot append-none STORE
  */
@@ -31,7 +32,8 @@ int main(int argc, char **argv) {
     event.payload = payload;
     event.payload_size = sizeof payload;
     varve_durability durability = strcmp(argv[1], "append") == 0 ? VARVE_GROUP : VARVE_NONE;
-    int failed = varve_batch_add(batch, &event) < 0 || varve_append(store, batch, durability, NULL) < 0;
+    int failed =
+        varve_batch_add(batch, &event) < 0 || varve_append(store, batch, durability, NULL) < 0;
     varve_batch_free(&batch);
     varve_close(&store);
     return failed ? 3 : 0;

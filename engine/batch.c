@@ -105,14 +105,16 @@ static bool same_text(const varve_batch *batch, size_t at, size_t size, varve_st
     return size == text.size && memcmp(batch->texts + at, text.ptr, size) == 0;
 }
 
-static bool same_session(const varve_batch *batch, uint32_t number, varve_str id, varve_str machine) {
+static bool same_session(const varve_batch *batch, uint32_t number, varve_str id,
+                         varve_str machine) {
     const ve_batch_session *s = &batch->sessions[number];
     if (!same_text(batch, s->id_at, s->id_size, id) || s->has_machine != (machine.ptr != NULL))
         return false;
     return machine.ptr == NULL || same_text(batch, s->machine_at, s->machine_size, machine);
 }
 
-/* Room for the batch's sessions in its hash, at most half full; all are put in again when it grows. */
+/* Room for the batch's sessions in its hash, at most half full; all are put in again when it grows.
+ */
 static bool grow_slots(varve_batch *batch) {
     if (batch->session_count * 2 + 2 <= batch->slots_room)
         return true;
@@ -137,15 +139,18 @@ static int batch_session(varve_batch *batch, const varve_event *event) {
     varve_str id = event->session_id, machine = event->machine_id;
     if (id.ptr == NULL || id.size == 0)
         return VARVE_E_ARGUMENT;
-    if (id.size > SESSION_ID_MAX || (machine.ptr != NULL && (machine.size == 0 || machine.size > VF_MACHINE_MAX)))
+    if (id.size > SESSION_ID_MAX ||
+        (machine.ptr != NULL && (machine.size == 0 || machine.size > VF_MACHINE_MAX)))
         return VARVE_E_TOO_BIG;
     if (batch->session_count > 0 && same_session(batch, batch->last_session, id, machine))
         return (int)batch->last_session;
     size_t need = batch->texts_size + id.size + machine.size;
     if (!grow_slots(batch) || !ve_grow(&batch->texts, &batch->texts_room, need, 1) ||
-        !ve_grow(&batch->sessions, &batch->sessions_room, batch->session_count + 1, sizeof *batch->sessions))
+        !ve_grow(&batch->sessions, &batch->sessions_room, batch->session_count + 1,
+                 sizeof *batch->sessions))
         return VARVE_E_NO_MEMORY;
-    uint64_t hash = vf_sum64(id.ptr, id.size, machine.ptr == NULL ? 0 : vf_sum64(machine.ptr, machine.size, 1));
+    uint64_t hash =
+        vf_sum64(id.ptr, id.size, machine.ptr == NULL ? 0 : vf_sum64(machine.ptr, machine.size, 1));
     size_t slot = (size_t)hash & (batch->slots_room - 1);
     for (; batch->slots[slot] != 0; slot = (slot + 1) & (batch->slots_room - 1))
         if (same_session(batch, batch->slots[slot] - 1, id, machine)) {
@@ -153,8 +158,12 @@ static int batch_session(varve_batch *batch, const varve_event *event) {
             return (int)batch->last_session;
         }
     ve_batch_session *added = &batch->sessions[batch->session_count];
-    *added = (ve_batch_session){.id_at = batch->texts_size, .id_size = id.size, .has_machine = machine.ptr != NULL,
-                                .machine_at = batch->texts_size + id.size, .machine_size = machine.size, .hash = hash};
+    *added = (ve_batch_session){.id_at = batch->texts_size,
+                                .id_size = id.size,
+                                .has_machine = machine.ptr != NULL,
+                                .machine_at = batch->texts_size + id.size,
+                                .machine_size = machine.size,
+                                .hash = hash};
     memcpy(batch->texts + added->id_at, id.ptr, id.size);
     if (machine.size > 0)
         memcpy(batch->texts + added->machine_at, machine.ptr, machine.size);
@@ -165,13 +174,15 @@ static int batch_session(varve_batch *batch, const varve_event *event) {
 }
 
 /* Room for one more record of 'body' bytes; its frame and padding are zero. NULL: no memory. */
-static uint8_t *new_record(varve_batch *batch, uint8_t kind, uint64_t body, ve_batch_record **ret_record) {
+static uint8_t *new_record(varve_batch *batch, uint8_t kind, uint64_t body,
+                           ve_batch_record **ret_record) {
     uint64_t length = vf_padded(VF_FRAME_SIZE + body);
     if (!ve_grow(&batch->arena, &batch->room, batch->size + length, 1) ||
         !ve_grow(&batch->records, &batch->records_room, batch->count + 1, sizeof *batch->records))
         return NULL;
     ve_batch_record *record = &batch->records[batch->count];
-    *record = (ve_batch_record){.offset = batch->size, .length = (uint32_t)length, .kind = kind, .session = UINT32_MAX};
+    *record = (ve_batch_record){
+        .offset = batch->size, .length = (uint32_t)length, .kind = kind, .session = UINT32_MAX};
     uint8_t *at = batch->arena + batch->size;
     memset(at, 0, VF_FRAME_SIZE);
     memset(at + VF_FRAME_SIZE + body, 0, length - VF_FRAME_SIZE - body);
@@ -187,17 +198,27 @@ static uint32_t cut_text(varve_str text, size_t limit) {
 }
 
 static void fill_fixed(const varve_event *event, vf_fixed *fixed) {
-    *fixed = (vf_fixed){.source = event->source, .role = event->role, .charge_kind = event->charge_kind, .eol = event->eol,
-                        .session_type = event->session_type, .mode = event->mode, .status = event->status,
+    *fixed = (vf_fixed){.source = event->source,
+                        .role = event->role,
+                        .charge_kind = event->charge_kind,
+                        .eol = event->eol,
+                        .session_type = event->session_type,
+                        .mode = event->mode,
+                        .status = event->status,
                         .channel = event->channel};
     uint64_t present = event->present & VF_HAS_KNOWN & ~(uint64_t)VF_HAS_PAYLOAD;
-    vf_put64(&fixed->present, present | (event->payload != NULL || (event->present & VARVE_HAS_PAYLOAD) ? VF_HAS_PAYLOAD : 0));
+    vf_put64(
+        &fixed->present,
+        present |
+            (event->payload != NULL || (event->present & VARVE_HAS_PAYLOAD) ? VF_HAS_PAYLOAD : 0));
     vf_put32(&fixed->flags, event->flags & VF_EV_KNOWN);
     for (int t = 0; t < VF_TOKENS; t++)
-        vf_put_i64(&fixed->tokens[t], (present & (uint64_t)VF_HAS_TOKENS << t) != 0 ? event->tokens[t] : 0);
+        vf_put_i64(&fixed->tokens[t],
+                   (present & (uint64_t)VF_HAS_TOKENS << t) != 0 ? event->tokens[t] : 0);
     vf_put_i64(&fixed->cost, (present & VF_HAS_COST) != 0 ? event->cost : 0);
     vf_put_i64(&fixed->duration, (present & VF_HAS_DURATION) != 0 ? event->duration : 0);
-    vf_put_i64(&fixed->process_start, (present & VF_HAS_PROCESS_START) != 0 ? event->process_start : 0);
+    vf_put_i64(&fixed->process_start,
+               (present & VF_HAS_PROCESS_START) != 0 ? event->process_start : 0);
     if ((present & VF_HAS_UID) != 0)
         memcpy(&fixed->uid, &event->uid, sizeof fixed->uid);
     if ((present & VF_HAS_CHARGE) != 0) {
@@ -209,15 +230,19 @@ static void fill_fixed(const varve_event *event, vf_fixed *fixed) {
     vf_put32(&fixed->price_table, (present & VF_HAS_COST) != 0 ? event->price_table : 0);
     vf_put_i32(&fixed->turn, (present & VF_HAS_TURN) != 0 ? event->turn : 0);
     vf_put_i32(&fixed->tool_calls, (present & VF_HAS_TOOL_CALLS) != 0 ? event->tool_calls : 0);
-    vf_put_i32(&fixed->github_issue, (present & VF_HAS_GITHUB_ISSUE) != 0 ? event->github_issue : 0);
+    vf_put_i32(&fixed->github_issue,
+               (present & VF_HAS_GITHUB_ISSUE) != 0 ? event->github_issue : 0);
     vf_put_i32(&fixed->github_pr, (present & VF_HAS_GITHUB_PR) != 0 ? event->github_pr : 0);
-    vf_put_i32(&fixed->git_additions, (present & VF_HAS_GIT_ADDITIONS) != 0 ? event->git_additions : 0);
-    vf_put_i32(&fixed->git_deletions, (present & VF_HAS_GIT_DELETIONS) != 0 ? event->git_deletions : 0);
+    vf_put_i32(&fixed->git_additions,
+               (present & VF_HAS_GIT_ADDITIONS) != 0 ? event->git_additions : 0);
+    vf_put_i32(&fixed->git_deletions,
+               (present & VF_HAS_GIT_DELETIONS) != 0 ? event->git_deletions : 0);
 }
 
 static int add(varve_batch *batch, const varve_event *event, uint8_t kind) {
-    if (batch == NULL || event == NULL || event->size < sizeof *event || event->source >= VF_SOURCES ||
-        event->charge_kind >= VF_CHARGES || event->eol > VF_EOL_JOINED)
+    if (batch == NULL || event == NULL || event->size < sizeof *event ||
+        event->source >= VF_SOURCES || event->charge_kind >= VF_CHARGES ||
+        event->eol > VF_EOL_JOINED)
         return VARVE_E_ARGUMENT;
     if (kind == VF_KIND_EVENT && (event->type.ptr == NULL || event->type.size == 0))
         return VARVE_E_ARGUMENT;
@@ -231,9 +256,11 @@ static int add(varve_batch *batch, const varve_event *event, uint8_t kind) {
         if (text.ptr != NULL && text.size > (1u << 20) && i != VF_STR_TEXT)
             return VARVE_E_TOO_BIG;
         if (text.ptr != NULL)
-            str[i] = (vf_text){text.ptr, i == VF_STR_TEXT ? cut_text(text, VF_TEXT_MAX) : (uint32_t)text.size};
+            str[i] = (vf_text){text.ptr, i == VF_STR_TEXT ? cut_text(text, VF_TEXT_MAX)
+                                                          : (uint32_t)text.size};
     }
-    str[VF_STR_SESSION_ID] = str[VF_STR_MACHINE_ID] = str[VF_STR_TYPE] = str[VF_STR_CURSOR_NAME] = (vf_text){0};
+    str[VF_STR_SESSION_ID] = str[VF_STR_MACHINE_ID] = str[VF_STR_TYPE] = str[VF_STR_CURSOR_NAME] =
+        (vf_text){0};
     uint16_t type = kind == VF_KIND_EVENT ? vf_type_number(event->type.ptr, event->type.size) : 0;
     if (kind == VF_KIND_EVENT && type == 0)
         str[VF_STR_TYPE] = (vf_text){event->type.ptr, cut_text(event->type, 256)};
@@ -275,8 +302,8 @@ int varve_batch_set(varve_batch *batch, const varve_event *event) {
     return add(batch, event, VF_KIND_SESSION);
 }
 
-int varve_batch_fork(varve_batch *batch, const varve_event *child, varve_str parent_machine, varve_str parent_session,
-                     uint64_t parent_seq) {
+int varve_batch_fork(varve_batch *batch, const varve_event *child, varve_str parent_machine,
+                     varve_str parent_session, uint64_t parent_seq) {
     if (batch == NULL || child == NULL || child->size < sizeof *child)
         return VARVE_E_ARGUMENT;
     varve_event named = *child;
@@ -297,7 +324,8 @@ int varve_batch_fork(varve_batch *batch, const varve_event *child, varve_str par
     return number;
 }
 
-static int add_mark(varve_batch *batch, uint8_t kind, varve_str machine, varve_str id, uint64_t seq) {
+static int add_mark(varve_batch *batch, uint8_t kind, varve_str machine, varve_str id,
+                    uint64_t seq) {
     varve_event named;
     if (batch == NULL)
         return VARVE_E_ARGUMENT;
@@ -324,7 +352,8 @@ static int add_mark(varve_batch *batch, uint8_t kind, varve_str machine, varve_s
     return (int)batch->count++;
 }
 
-int varve_batch_rewind(varve_batch *batch, varve_str machine_id, varve_str session_id, uint64_t keep_seq) {
+int varve_batch_rewind(varve_batch *batch, varve_str machine_id, varve_str session_id,
+                       uint64_t keep_seq) {
     return add_mark(batch, VF_KIND_REWIND, machine_id, session_id, keep_seq);
 }
 
@@ -338,7 +367,8 @@ int varve_batch_cursor(varve_batch *batch, varve_str name, const void *state, si
     if (name.size > VF_CURSOR_NAME_MAX || state_size > VF_CURSOR_STATE_MAX)
         return VARVE_E_TOO_BIG;
     ve_batch_record *record;
-    uint8_t *at = new_record(batch, VF_KIND_CURSOR, sizeof(vf_cursor_fixed) + name.size + state_size, &record);
+    uint8_t *at = new_record(batch, VF_KIND_CURSOR,
+                             sizeof(vf_cursor_fixed) + name.size + state_size, &record);
     if (at == NULL)
         return VARVE_E_NO_MEMORY;
     vf_cursor_fixed fixed = {.key = vf_string_key(VF_SPACE_CURSOR, name.ptr, name.size)};
@@ -365,17 +395,20 @@ static varve_key public_key(vf_key key) {
 }
 
 static vf_key session_key(varve_str machine, varve_str id) {
-    return vf_session_key(machine.ptr, machine.ptr == NULL ? 0 : machine.size, id.ptr, id.ptr == NULL ? 0 : id.size);
+    return vf_session_key(machine.ptr, machine.ptr == NULL ? 0 : machine.size, id.ptr,
+                          id.ptr == NULL ? 0 : id.size);
 }
 
-varve_key varve_line_uid(varve_str machine_id, varve_str session_id, const void *line, size_t size, uint64_t nth) {
+varve_key varve_line_uid(varve_str machine_id, varve_str session_id, const void *line, size_t size,
+                         uint64_t nth) {
     (void)machine_id;
     return public_key(vf_line_uid(session_key((varve_str){0}, session_id), line, size, nth));
 }
 
 varve_key varve_name_uid(varve_str machine_id, varve_str session_id, varve_str name) {
     (void)machine_id;
-    return public_key(vf_line_uid(session_key((varve_str){0}, session_id), name.ptr, name.size, UINT64_MAX));
+    return public_key(
+        vf_line_uid(session_key((varve_str){0}, session_id), name.ptr, name.size, UINT64_MAX));
 }
 
 varve_key varve_charge_key(varve_str message_id) {

@@ -1,7 +1,7 @@
 /*
- * Usage rows: what each request cost, once. A record with tokens is merged into the row of its message,
- * request, kind and chain; what the rows of the message count, and for whom, follows from them alone
- * (vf_settle); the difference goes into the sessions' counters. SPEC.md "Charges".
+ * Usage rows: what each request cost, once. A record with tokens is merged into the row of its
+ * message, request, kind and chain; what the rows of the message count, and for whom, follows from
+ * them alone (vf_settle); the difference goes into the sessions' counters. SPEC.md "Charges".
  */
 #include "engine/store.h"
 
@@ -27,7 +27,8 @@ static int apply(where *w, const vf_share *share, int sign) {
         return VARVE_E_INDEX;
     vf_partial *partial = &ve_cold(owner)->by_source[share->source % VF_SOURCES];
     for (int t = 0; t < VF_TOKENS; t++)
-        vf_put64(&partial->tokens[t], vf_get64(partial->tokens[t]) + (uint64_t)sign * (uint64_t)share->tokens[t]);
+        vf_put64(&partial->tokens[t],
+                 vf_get64(partial->tokens[t]) + (uint64_t)sign * (uint64_t)share->tokens[t]);
     if ((share->flags & VF_UR_COST) != 0) {
         vf_put64(&partial->cost, vf_get64(partial->cost) + (uint64_t)sign * (uint64_t)share->cost);
         vf_put32(&partial->costed, vf_get32(partial->costed) + (uint32_t)sign);
@@ -50,7 +51,8 @@ static int apply_rows(where *w, const vf_usage *rows, size_t count, int sign) {
 }
 
 /* The record as a usage row of its own. */
-static int row_of(where *w, const ve_group_row *session, const vf_frame *frame, const vf_body *body, vf_usage *ret_row) {
+static int row_of(where *w, const ve_group_row *session, const vf_frame *frame, const vf_body *body,
+                  vf_usage *ret_row) {
     const vf_fixed *fixed = &body->fixed;
     uint64_t present = vf_get64(fixed->present);
     vf_usage row = {0};
@@ -82,7 +84,8 @@ static int row_of(where *w, const ve_group_row *session, const vf_frame *frame, 
     *ret_row = row;
     vf_text model = body->str[VF_STR_MODEL];
     uint32_t name = 0;
-    int result = model.ptr == NULL ? VARVE_OK : ve_intern(w->store, w->index, w->group, model, &name);
+    int result =
+        model.ptr == NULL ? VARVE_OK : ve_intern(w->store, w->index, w->group, model, &name);
     vf_put32(&ret_row->model, name);
     return result;
 }
@@ -101,7 +104,8 @@ static bool owns_before(where *w, const vf_usage *a, const vf_usage *b) {
 static bool merge(where *w, vf_usage *row, const vf_usage *one) {
     vf_usage before = *row;
     if (vf_usage_before(one, row)) {
-        uint8_t keep = row->flags & (VF_UR_OWNER_TIME | VF_UR_LOWER_BOUND | VF_UR_SINGLE | VF_UR_LINKED);
+        uint8_t keep =
+            row->flags & (VF_UR_OWNER_TIME | VF_UR_LOWER_BOUND | VF_UR_SINGLE | VF_UR_LINKED);
         row->flags = (uint8_t)((one->flags & (VF_UR_TIME | VF_UR_COST)) | keep);
         row->time = one->time;
         memcpy(row->tokens, one->tokens, sizeof row->tokens);
@@ -146,7 +150,8 @@ static int merge_message(where *w, uint32_t head, vf_usage *one) {
             return VARVE_E_INDEX;
         rows[count] = *usage(chain[count]);
         const vf_usage *row = &rows[count];
-        if (vf_get64(row->request) == vf_get64(one->request) && row->kind == one->kind && row->sidechain == one->sidechain)
+        if (vf_get64(row->request) == vf_get64(one->request) && row->kind == one->kind &&
+            row->sidechain == one->sidechain)
             same = count;
         next = vf_get32(row->next);
     }
@@ -174,8 +179,8 @@ static int merge_message(where *w, uint32_t head, vf_usage *one) {
     return apply_rows(w, rows, count, 1);
 }
 
-int ve_charge(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn, const vf_frame *frame,
-              const vf_body *body) {
+int ve_charge(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn,
+              const vf_frame *frame, const vf_body *body) {
     (void)lsn;
     uint64_t carries = VF_HAS_COST | (((uint64_t)1 << VF_TOKENS) - 1) * VF_HAS_TOKENS;
     where w = {store, index, group};

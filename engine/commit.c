@@ -1,6 +1,6 @@
 /*
- * Append: lock, write the whole batch with one call at the tail, publish the tail, then let the index
- * follow. Until the tail is published nobody sees the batch; afterwards nobody can lose it.
+ * Append: lock, write the whole batch with one call at the tail, publish the tail, then let the
+ * index follow. Until the tail is published nobody sees the batch; afterwards nobody can lose it.
  * SPEC.md "Commit".
  */
 #include "engine/store.h"
@@ -10,7 +10,8 @@
 
 enum { PIECES_MAX = 1000, SYNC_RECORD_AFTER = 16 << 10, AHEAD_MIN = 64 << 10, AHEAD_MAX = 1 << 20 };
 
-/* The batch as it will be written: records of the side arena (identities, attributes, SYNC) and of the batch's own. */
+/* The batch as it will be written: records of the side arena (identities, attributes, SYNC) and of
+ * the batch's own. */
 typedef struct {
     uint8_t *at;
     uint32_t length;
@@ -22,7 +23,7 @@ typedef struct {
     varve_batch *batch;
     piece *pieces;
     size_t count, room;
-    uint8_t **more_side;   /* blocks of the side arena */
+    uint8_t **more_side; /* blocks of the side arena */
     size_t side_count, more_room;
     uint64_t bytes;
     int64_t now;
@@ -31,7 +32,8 @@ typedef struct {
 
 static uint8_t *side_room(plan *p, size_t size) {
     uint8_t *block = calloc(1, size);
-    if (block == NULL || !ve_grow(&p->more_side, &p->more_room, p->side_count + 1, sizeof *p->more_side)) {
+    if (block == NULL ||
+        !ve_grow(&p->more_side, &p->more_room, p->side_count + 1, sizeof *p->more_side)) {
         free(block);
         return NULL;
     }
@@ -61,7 +63,8 @@ static vf_text machine_of(const plan *p, const ve_batch_session *session) {
 }
 
 /* A SESSION record with identity and, if 'body' is given, attributes. */
-static int add_session_record(plan *p, uint8_t kind, uint32_t number, const vf_body *body, int64_t time, uint8_t flags) {
+static int add_session_record(plan *p, uint8_t kind, uint32_t number, const vf_body *body,
+                              int64_t time, uint8_t flags) {
     ve_batch_session *session = &p->batch->sessions[number];
     vf_text str[VF_STRS] = {{0}};
     vf_fixed fixed = {.source = VF_SOURCE_API};
@@ -69,7 +72,8 @@ static int add_session_record(plan *p, uint8_t kind, uint32_t number, const vf_b
         memcpy(str, body->str, sizeof str);
         fixed = body->fixed;
     }
-    str[VF_STR_SESSION_ID] = (vf_text){p->batch->texts + session->id_at, (uint32_t)session->id_size};
+    str[VF_STR_SESSION_ID] =
+        (vf_text){p->batch->texts + session->id_at, (uint32_t)session->id_size};
     str[VF_STR_MACHINE_ID] = machine_of(p, session);
     vf_put64(&fixed.prev_set, session->last_set);
     uint32_t payload = body == NULL ? 0 : body->payload_size;
@@ -77,7 +81,8 @@ static int add_session_record(plan *p, uint8_t kind, uint32_t number, const vf_b
     uint32_t length = (uint32_t)vf_padded(VF_FRAME_SIZE + size);
     uint8_t *at = size == 0 ? NULL : side_room(p, length);
     if (at == NULL)
-        return ve_fail(p->store, size == 0 ? VARVE_E_TOO_BIG : VARVE_E_NO_MEMORY, "a session's attributes are too large");
+        return ve_fail(p->store, size == 0 ? VARVE_E_TOO_BIG : VARVE_E_NO_MEMORY,
+                       "a session's attributes are too large");
     vf_body_encode(at + VF_FRAME_SIZE, &fixed, str, body == NULL ? NULL : body->payload, payload);
     vf_frame *frame = (vf_frame *)(void *)at;
     frame->kind = kind;
@@ -122,7 +127,8 @@ static int find_keys(plan *p) {
     bool named = false;
     for (size_t i = 0; i < count; i++) {
         vf_text machine = machine_of(p, &sessions[i]);
-        sessions[i].key = vf_session_key(machine.ptr, machine.size, p->batch->texts + sessions[i].id_at, sessions[i].id_size);
+        sessions[i].key = vf_session_key(machine.ptr, machine.size,
+                                         p->batch->texts + sessions[i].id_at, sessions[i].id_size);
         sessions[i].same = (uint32_t)i;
         named = named || sessions[i].has_machine;
     }
@@ -159,14 +165,17 @@ static int find_sessions(plan *p) {
         if (row == UINT32_MAX)
             continue;
         if (ve_read_row(&p->store->index, VF_TABLE_SESSIONS, row, true, image) < 0)
-            return ve_fail(p->store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged", p->store->path, row);
+            return ve_fail(p->store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged",
+                           p->store->path, row);
         const vf_hot *hot = (const vf_hot *)(const void *)image;
         const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
         varve_str machine, id;
         vf_text wanted = machine_of(p, session);
         if (ve_identity(p->store, cold, &machine, &id) == VARVE_OK &&
-            (!same(id, p->batch->texts + session->id_at, session->id_size) || !same(machine, wanted.ptr, wanted.size)))
-            return ve_fail(p->store, VARVE_E_CONFLICT, "session '%.*s': another session has the same hash; it is refused",
+            (!same(id, p->batch->texts + session->id_at, session->id_size) ||
+             !same(machine, wanted.ptr, wanted.size)))
+            return ve_fail(p->store, VARVE_E_CONFLICT,
+                           "session '%.*s': another session has the same hash; it is refused",
                            (int)session->id_size, p->batch->texts + session->id_at);
         session->known = true;
         session->defined = ve_le_flag(hot->flags, VF_SR_DEFINED);
@@ -181,13 +190,16 @@ static int find_sessions(plan *p) {
 static int resolve_fork(plan *p, ve_batch_session *child, const ve_batch_record *record) {
     const ve_batch_session *parent = &p->batch->sessions[p->batch->sessions[record->parent].same];
     if (child->defined || child->introduced)
-        return ve_fail(p->store, VARVE_E_EXISTS, "session '%.*s' exists already", (int)child->id_size, p->batch->texts + child->id_at);
+        return ve_fail(p->store, VARVE_E_EXISTS, "session '%.*s' exists already",
+                       (int)child->id_size, p->batch->texts + child->id_at);
     if (!parent->defined)
-        return ve_fail(p->store, VARVE_E_NOT_FOUND, "no session '%.*s' to fork", (int)parent->id_size, p->batch->texts + parent->id_at);
+        return ve_fail(p->store, VARVE_E_NOT_FOUND, "no session '%.*s' to fork",
+                       (int)parent->id_size, p->batch->texts + parent->id_at);
     uint64_t seq = record->seq, lsn = parent->last_lsn;
     vf_frame frame;
     int result = ve_log_frame(p->store, lsn, &frame);
-    while (result == VARVE_OK && seq == UINT64_MAX && frame.kind == VF_KIND_REWIND) /* what is to be seen ends before it */
+    while (result == VARVE_OK && seq == UINT64_MAX &&
+           frame.kind == VF_KIND_REWIND) /* what is to be seen ends before it */
         if ((result = ve_log_older(p->store, lsn, &frame, &lsn)) == VARVE_OK)
             result = ve_log_frame(p->store, lsn, &frame);
     if (result < 0)
@@ -199,10 +211,12 @@ static int resolve_fork(plan *p, ve_batch_session *child, const ve_batch_record 
     return result;
 }
 
-static int add_mark(plan *p, const ve_batch_record *record, ve_batch_session *session, uint32_t number, uint8_t *at) {
+static int add_mark(plan *p, const ve_batch_record *record, ve_batch_session *session,
+                    uint32_t number, uint8_t *at) {
     vf_frame *frame = (vf_frame *)(void *)at;
     if (!session->defined)
-        return ve_fail(p->store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session->id_size, p->batch->texts + session->id_at);
+        return ve_fail(p->store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session->id_size,
+                       p->batch->texts + session->id_at);
     if (frame->kind == VF_KIND_REWIND) {
         vf_mark_fixed *mark = (vf_mark_fixed *)(void *)(at + VF_FRAME_SIZE);
         uint64_t to;
@@ -219,7 +233,8 @@ static int add_record(plan *p, size_t i) {
     ve_batch_record *record = &p->batch->records[i];
     uint8_t *at = p->batch->arena + record->offset;
     vf_frame *frame = (vf_frame *)(void *)at;
-    if (record->stamp) { /* a moment of the session's life if it is an event; else it only gives the order */
+    if (record->stamp) { /* a moment of the session's life if it is an event; else it only gives the
+                            order */
         vf_put_i64(&frame->time, p->now++); /* one after the other, as they came */
         frame->flags |= record->kind == VF_KIND_EVENT ? VF_FRAME_HAS_TIME : 0;
         record->stamp = false;
@@ -245,7 +260,8 @@ static int add_record(plan *p, size_t i) {
     vf_body body;
     if (vf_body_decode(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE, &body) != VF_OK)
         return ve_fail(p->store, VARVE_E_ARGUMENT, "a record of the batch cannot be read back");
-    return add_session_record(p, record->kind, number, &body, vf_get_i64(frame->time), frame->flags);
+    return add_session_record(p, record->kind, number, &body, vf_get_i64(frame->time),
+                              frame->flags);
 }
 
 static int make_plan(plan *p) {
@@ -266,8 +282,10 @@ static int make_plan(plan *p) {
         p->stored += p->batch->records[i].kind == VF_KIND_EVENT;
         result = add_record(p, i);
     }
-    if (result == VARVE_OK && p->store->trouble < 0) /* something was not found that may be there: nothing is written */
-        result = ve_fail(p->store, p->store->trouble, "%s: the index or the log could not be looked at: %s", p->store->path,
+    if (result == VARVE_OK &&
+        p->store->trouble < 0) /* something was not found that may be there: nothing is written */
+        result = ve_fail(p->store, p->store->trouble,
+                         "%s: the index or the log could not be looked at: %s", p->store->path,
                          varve_strerror(p->store->trouble));
     if (result == VARVE_OK && p->count == first)
         p->count = 0; /* nothing new: no SYNC record either */
@@ -294,7 +312,8 @@ static int make_place(plan *p) {
     return result;
 }
 
-/* Fills in what depends on the place: seq, prev, chain, sums. Returns the chain value behind the last record. */
+/* Fills in what depends on the place: seq, prev, chain, sums. Returns the chain value behind the
+ * last record. */
 static uint32_t seal(plan *p, uint64_t lsn, uint64_t salt, uint32_t chain) {
     for (size_t i = 0; i < p->count; i++) {
         vf_frame *frame = (vf_frame *)(void *)p->pieces[i].at;
@@ -308,7 +327,8 @@ static uint32_t seal(plan *p, uint64_t lsn, uint64_t salt, uint32_t chain) {
                 vf_fixed *fixed = (vf_fixed *)(void *)(p->pieces[i].at + VF_FRAME_SIZE);
                 if (vf_get64(fixed->prev_set) != session->last_set) { /* the batch has several */
                     vf_put64(&fixed->prev_set, session->last_set);
-                    vf_put32(&frame->body_sum, vf_body_sum(fixed, p->pieces[i].length - VF_FRAME_SIZE));
+                    vf_put32(&frame->body_sum,
+                             vf_body_sum(fixed, p->pieces[i].length - VF_FRAME_SIZE));
                 }
                 session->last_set = lsn;
             }
@@ -321,7 +341,8 @@ static uint32_t seal(plan *p, uint64_t lsn, uint64_t salt, uint32_t chain) {
     return chain;
 }
 
-/* One pwritev of everything. What a failure leaves behind the tail is overwritten by the next batch. */
+/* One pwritev of everything. What a failure leaves behind the tail is overwritten by the next
+ * batch. */
 static int write_pieces(plan *p, uint64_t offset) {
     struct iovec *parts = malloc((p->count + 1) * sizeof *parts);
     uint8_t *whole = NULL;
@@ -352,13 +373,15 @@ static int write_pieces(plan *p, uint64_t offset) {
         errno = ENOSPC;
     int result = done >= 0 && (uint64_t)done == p->bytes
                      ? VARVE_OK
-                     : ve_fail_os(p->store, "%s/seg/%08u.log: cannot be written", p->store->path, p->store->write_segment);
+                     : ve_fail_os(p->store, "%s/seg/%08u.log: cannot be written", p->store->path,
+                                  p->store->write_segment);
     free(parts);
     free(whole);
     return result;
 }
 
-/* Zeros behind the tail, so that the next syncs need not change the file's extents. A failure is no matter. */
+/* Zeros behind the tail, so that the next syncs need not change the file's extents. A failure is no
+ * matter. */
 static void write_ahead(plan *p, uint64_t end) {
     static const uint8_t zeros[64 << 10];
     vf_control *control = p->store->control;
@@ -397,7 +420,8 @@ static int commit(plan *p, varve_durability durability, uint64_t *ret_first, uin
     ve_publish(store, end, chain, end - p->pieces[p->count - 1].length);
     *ret_first = tail;
     *ret_end = end;
-    /* The batch is in. That the index cannot follow now (no room) is the next writer's trouble, not this caller's. */
+    /* The batch is in. That the index cannot follow now (no room) is the next writer's trouble, not
+     * this caller's. */
     if (ve_fold_range(store, &store->index, tail, end, &control->applied) < 0)
         ve_say(store, "the index could not follow: %s", store->error);
     if (durability == VARVE_GROUP)
@@ -405,15 +429,20 @@ static int commit(plan *p, varve_durability durability, uint64_t *ret_first, uin
     return VARVE_OK;
 }
 
-static int append_locked(plan *p, varve_durability durability, uint64_t *ret_first, uint64_t *ret_end) {
+static int append_locked(plan *p, varve_durability durability, uint64_t *ret_first,
+                         uint64_t *ret_end) {
     int result = ve_catch_up(p->store);
-    if (result == VARVE_OK && durability == VARVE_GROUP && ve_word(&p->store->control->sync_failed) != 0)
-        result = ve_fail(p->store, VARVE_E_SYNC_FAILED, "%s: an earlier sync failed: nothing can be confirmed; nothing was appended",
-                         p->store->path);
+    if (result == VARVE_OK && durability == VARVE_GROUP &&
+        ve_word(&p->store->control->sync_failed) != 0)
+        result =
+            ve_fail(p->store, VARVE_E_SYNC_FAILED,
+                    "%s: an earlier sync failed: nothing can be confirmed; nothing was appended",
+                    p->store->path);
     if (result == VARVE_OK)
         result = make_plan(p);
     if (result == VARVE_E_INDEX) { /* damage to the index is the index's end, not the append's */
-        ve_say(p->store, "%s: the index is damaged (%s): it is made anew", p->store->path, p->store->error);
+        ve_say(p->store, "%s: the index is damaged (%s): it is made anew", p->store->path,
+               p->store->error);
         result = ve_rebuild(p->store, ve_word(&p->store->control->tail));
         free_plan(p);
         *p = (plan){.store = p->store, .batch = p->batch, .now = p->now};
@@ -429,7 +458,8 @@ static int append_locked(plan *p, varve_durability durability, uint64_t *ret_fir
     return result;
 }
 
-int varve_append(varve *store, varve_batch *batch, varve_durability durability, varve_appended *ret) {
+int varve_append(varve *store, varve_batch *batch, varve_durability durability,
+                 varve_appended *ret) {
     int result = ve_enter(store);
     if (result < 0)
         return result;
@@ -441,7 +471,8 @@ int varve_append(varve *store, varve_batch *batch, varve_durability durability, 
         return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     plan p = {.store = store, .batch = batch, .now = store->os->now()};
     uint64_t first = 0, end = 0;
-    if ((result = find_keys(&p)) == VARVE_OK && (result = ve_lock(store, store->lock_append, "LOCK.append")) == VARVE_OK) {
+    if ((result = find_keys(&p)) == VARVE_OK &&
+        (result = ve_lock(store, store->lock_append, "LOCK.append")) == VARVE_OK) {
         result = append_locked(&p, durability, &first, &end);
         ve_unlock(store, store->lock_append);
     }
@@ -470,13 +501,17 @@ int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t roo
     if ((result = ve_follow_index(store)) < 0)
         return result;
     store->trouble = 0;
-    uint32_t row = ve_find(&store->index, VF_TABLE_CURSORS, vf_string_key(VF_SPACE_CURSOR, name.ptr, name.size));
+    uint32_t row = ve_find(&store->index, VF_TABLE_CURSORS,
+                           vf_string_key(VF_SPACE_CURSOR, name.ptr, name.size));
     vf_cursor_row image;
     if (row == UINT32_MAX)
-        return store->trouble < 0 ? ve_fail(store, store->trouble, "%s/idx: cannot be looked at", store->path)
-                                  : ve_fail(store, VARVE_E_NOT_FOUND, "no such cursor");
+        return store->trouble < 0
+                   ? ve_fail(store, store->trouble, "%s/idx: cannot be looked at", store->path)
+                   : ve_fail(store, VARVE_E_NOT_FOUND, "no such cursor");
     if ((result = ve_read_row(&store->index, VF_TABLE_CURSORS, row, true, &image)) < 0)
-        return ve_fail(store, result, "%s/idx: row %u of table cursors is damaged: run varve reindex", store->path, row);
+        return ve_fail(store, result,
+                       "%s/idx: row %u of table cursors is damaged: run varve reindex", store->path,
+                       row);
     vf_frame frame;
     const uint8_t *bytes;
     if ((result = ve_log_record(store, vf_get64(image.lsn), &frame, &bytes)) < 0)
@@ -484,8 +519,11 @@ int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t roo
     vf_key key;
     vf_text found, state;
     if (frame.kind != VF_KIND_CURSOR ||
-        vf_cursor_decode(bytes + VF_FRAME_SIZE, vf_get32(frame.length) - VF_FRAME_SIZE, &key, &found, &state) != VF_OK)
-        return ve_fail(store, VARVE_E_INDEX, "%s/idx: a cursor's row names another record: run varve reindex", store->path);
+        vf_cursor_decode(bytes + VF_FRAME_SIZE, vf_get32(frame.length) - VF_FRAME_SIZE, &key,
+                         &found, &state) != VF_OK)
+        return ve_fail(store, VARVE_E_INDEX,
+                       "%s/idx: a cursor's row names another record: run varve reindex",
+                       store->path);
     if (state.size > 0 && ret_state != NULL)
         memcpy(ret_state, state.ptr, state.size < room ? state.size : room);
     return (int)state.size;

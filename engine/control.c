@@ -34,29 +34,35 @@ void ve_publish(varve *store, uint64_t tail, uint32_t chain, uint64_t last_recor
     vf_control *control = store->control;
     bool other = first_in_force(control);
     ve_set_word(other ? &control->last_record_other : &control->last_record, last_record);
-    ve_set_word(other ? &control->chain_other : &control->chain, (uint64_t)vf_chain_mark(tail) << 32 | chain);
+    ve_set_word(other ? &control->chain_other : &control->chain,
+                (uint64_t)vf_chain_mark(tail) << 32 | chain);
     ve_set_word(&control->tail, tail);
-    vf_put32(&control->wake, vf_get32(control->wake) + 1); /* under the lock; followers see a change here */
+    vf_put32(&control->wake,
+             vf_get32(control->wake) + 1); /* under the lock; followers see a change here */
 }
 
 bool ve_tail_holds(varve *store) {
     const vf_control *control = store->control;
     uint64_t tail = ve_word(&control->tail);
-    uint64_t last = ve_word(first_in_force(control) ? &control->last_record : &control->last_record_other);
+    uint64_t last =
+        ve_word(first_in_force(control) ? &control->last_record : &control->last_record_other);
     if (last == 0) {
         ve_segment *segment = ve_log_segment(store, vf_lsn_segment(tail));
         bool empty = vf_lsn_offset(tail) == VF_SEGMENT_HEADER;
-        return empty && (segment == NULL ? vf_lsn_segment(tail) == 1 : segment->first_chain == ve_chain(store));
+        return empty && (segment == NULL ? vf_lsn_segment(tail) == 1
+                                         : segment->first_chain == ve_chain(store));
     }
     vf_frame frame;
-    return last < tail && ve_log_frame(store, last, &frame) == VARVE_OK && last + vf_get32(frame.length) == tail &&
+    return last < tail && ve_log_frame(store, last, &frame) == VARVE_OK &&
+           last + vf_get32(frame.length) == tail &&
            (uint32_t)vf_get64(frame.header_sum) == ve_chain(store);
 }
 
 bool ve_control_is_current(const varve *store) {
     struct stat file;
     return store->os->fstatat(store->dir, "CONTROL", &file, AT_SYMLINK_NOFOLLOW) == 0 &&
-           (uint64_t)file.st_dev == vf_get64(store->control->device) && (uint64_t)file.st_ino == vf_get64(store->control->inode);
+           (uint64_t)file.st_dev == vf_get64(store->control->device) &&
+           (uint64_t)file.st_ino == vf_get64(store->control->inode);
 }
 
 uint64_t ve_tail(const varve *store) {
@@ -69,15 +75,18 @@ void ve_control_close(varve *store) {
     store->control = NULL;
 }
 
-/* Whether the page was made by this boot, for this very file, and its tail lies within the segment that it names. */
+/* Whether the page was made by this boot, for this very file, and its tail lies within the segment
+ * that it names. */
 static bool believable(varve *store, const vf_control *control, const struct stat *file) {
     uint8_t boot[16];
-    if (memcmp(control->magic, VF_CONTROL_MAGIC, 8) != 0 || memcmp(control->store_uuid, store->ident.uuid, 16) != 0 ||
+    if (memcmp(control->magic, VF_CONTROL_MAGIC, 8) != 0 ||
+        memcmp(control->store_uuid, store->ident.uuid, 16) != 0 ||
         vf_get32(control->version_major) != VF_VERSION_MAJOR)
         return false;
     if (store->os->boot_id(boot) < 0 || memcmp(control->boot_id, boot, 16) != 0)
         return false;
-    if (vf_get64(control->device) != (uint64_t)file->st_dev || vf_get64(control->inode) != (uint64_t)file->st_ino)
+    if (vf_get64(control->device) != (uint64_t)file->st_dev ||
+        vf_get64(control->inode) != (uint64_t)file->st_ino)
         return false;
     if (ve_word(&control->state) != 1)
         return false;
@@ -85,19 +94,25 @@ static bool believable(varve *store, const vf_control *control, const struct sta
     char name[16];
     struct stat segment;
     ve_segment_name(name, vf_lsn_segment(tail));
-    return vf_lsn_segment(tail) != 0 && store->os->fstatat(store->log.dir, name, &segment, AT_SYMLINK_NOFOLLOW) == 0 &&
+    return vf_lsn_segment(tail) != 0 &&
+           store->os->fstatat(store->log.dir, name, &segment, AT_SYMLINK_NOFOLLOW) == 0 &&
            (uint64_t)segment.st_size >= vf_lsn_offset(tail);
 }
 
 int ve_control_open(varve *store) {
     ve_control_close(store);
-    int fd = store->os->openat(store->dir, "CONTROL", (store->read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW, 0);
+    int fd = store->os->openat(store->dir, "CONTROL",
+                               (store->read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW, 0);
     if (fd < 0)
-        return errno == ENOENT || store->read_only ? VARVE_OK : ve_fail_os(store, "%s/CONTROL: cannot be opened", store->path);
+        return errno == ENOENT || store->read_only
+                   ? VARVE_OK
+                   : ve_fail_os(store, "%s/CONTROL: cannot be opened", store->path);
     struct stat file;
     void *map = MAP_FAILED;
     if (store->os->fstat(fd, &file) == 0 && file.st_size >= VF_CONTROL_SIZE)
-        map = store->os->mmap(VF_CONTROL_SIZE, store->read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        map =
+            store->os->mmap(VF_CONTROL_SIZE, store->read_only ? PROT_READ : PROT_READ | PROT_WRITE,
+                            MAP_SHARED, fd, 0);
     store->os->close(fd);
     if (map == MAP_FAILED)
         return VARVE_OK;
@@ -129,10 +144,12 @@ int ve_control_create(varve *store) {
     uint8_t boot[16] = {0};
     bool told = os->boot_id(boot) == 0;
     if (!told || memcmp(boot, control->boot_id, 16) != 0)
-        ve_set_word(&control->sync_failed, 0); /* within one boot it stays: the system may have dropped what failed */
+        ve_set_word(&control->sync_failed,
+                    0); /* within one boot it stays: the system may have dropped what failed */
     memcpy(control->boot_id, boot, 16);
     if (!told)
-        ve_say(store, "%s: the system tells no boot id: the index is made anew at each open", store->path);
+        ve_say(store, "%s: the system tells no boot id: the index is made anew at each open",
+               store->path);
     vf_put64(&control->device, (uint64_t)file.st_dev);
     vf_put64(&control->inode, (uint64_t)file.st_ino);
     vf_put32(&control->version_major, VF_VERSION_MAJOR);

@@ -1,10 +1,11 @@
 /*
- * Cursors: events of one session by seq, or of the store by lsn, as they were when the cursor was opened.
+ * Cursors: events of one session by seq, or of the store by lsn, as they were when the cursor was
+ * opened.
  *
- * A session's records are chained backwards. To read forwards without keeping every position, one walk
- * back notes the lsn of each STRIDE-th record; then each stretch is walked back again and read forwards.
- * The store's records are not chained backwards: to read them so, each segment is read forwards for the lsns
- * of its records, which are then taken from the last.
+ * A session's records are chained backwards. To read forwards without keeping every position, one
+ * walk back notes the lsn of each STRIDE-th record; then each stretch is walked back again and read
+ * forwards. The store's records are not chained backwards: to read them so, each segment is read
+ * forwards for the lsns of its records, which are then taken from the last.
  */
 #include "engine/store.h"
 
@@ -15,37 +16,42 @@ enum { STRIDE = 4096 };
 struct varve_cursor {
     varve *store;
     uint32_t flags;
-    uint64_t tail;           /* of the snapshot */
-    uint64_t limit;          /* only records that begin before it */
-    uint64_t after;          /* only records behind it */
+    uint64_t tail;  /* of the snapshot */
+    uint64_t limit; /* only records that begin before it */
+    uint64_t after; /* only records behind it */
     bool by_session, scanning;
     vf_key session;
-    uint64_t at;             /* store, scanning: next lsn; backward: lsn of the next record, 0 = done */
+    uint64_t at; /* store, scanning: next lsn; backward: lsn of the next record, 0 = done */
     uint64_t from_seq;
-    uint32_t segment;        /* store, backward: those up to this one are still to be read */
-    uint64_t *marks;         /* lsn of the last record of each stretch, newest first; store, backward: of each record */
+    uint32_t segment; /* store, backward: those up to this one are still to be read */
+    uint64_t *marks;  /* lsn of the last record of each stretch, newest first; store, backward: of
+                         each record */
     size_t mark_count, marks_room;
     uint64_t stretch[STRIDE];
     size_t stretch_count, stretch_at;
-    ve_query *query;         /* set: what is given comes from there */
+    ve_query *query; /* set: what is given comes from there */
 };
 
 static bool wanted_kind(const varve_cursor *cursor, uint8_t kind) {
-    bool setting = kind == VF_KIND_SESSION || kind == VF_KIND_FORK || kind == VF_KIND_REWIND || kind == VF_KIND_TOMBSTONE;
+    bool setting = kind == VF_KIND_SESSION || kind == VF_KIND_FORK || kind == VF_KIND_REWIND ||
+                   kind == VF_KIND_TOMBSTONE;
     return kind == VF_KIND_EVENT || (setting && (cursor->flags & VARVE_CURSOR_SETTINGS) != 0);
 }
 
 /* ---- Opening ---- */
 
-/* Walks back from the newest record, noting the end of each stretch. A broken chain makes the cursor scan. */
+/* Walks back from the newest record, noting the end of each stretch. A broken chain makes the
+ * cursor scan. */
 static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
     uint64_t lsn = last_lsn, count = 0;
     vf_key expected = cursor->session;
-    bool any = false; /* behind a FORK, and where a fork was rewound to, the records may be the parent's */
+    bool any =
+        false; /* behind a FORK, and where a fork was rewound to, the records may be the parent's */
     while (lsn != 0) {
         vf_frame frame;
         uint64_t older = 0;
-        bool good = ve_log_frame(cursor->store, lsn, &frame) == VARVE_OK && (any || vf_key_equal(frame.session, expected)) &&
+        bool good = ve_log_frame(cursor->store, lsn, &frame) == VARVE_OK &&
+                    (any || vf_key_equal(frame.session, expected)) &&
                     ve_log_older(cursor->store, lsn, &frame, &older) == VARVE_OK;
         if (!good) {
             cursor->scanning = true;
@@ -57,7 +63,8 @@ static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
         if (lsn <= cursor->after || (lsn < cursor->limit && vf_get64(frame.seq) < cursor->from_seq))
             break;
         if (lsn < cursor->limit && count++ % STRIDE == 0) {
-            if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1, sizeof *cursor->marks))
+            if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
+                         sizeof *cursor->marks))
                 return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
             cursor->marks[cursor->mark_count++] = lsn;
         }
@@ -76,8 +83,8 @@ static varve_cursor *new_cursor(varve *store, uint32_t flags) {
     return cursor;
 }
 
-int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t after, uint64_t limit, uint32_t flags,
-                      varve_cursor **ret_cursor) {
+int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t after, uint64_t limit,
+                      uint32_t flags, varve_cursor **ret_cursor) {
     vf_hot hot;
     uint32_t row;
     int result = ve_look_up(store, VF_TABLE_SESSIONS, key, &row);
@@ -86,7 +93,9 @@ int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t afte
     if (row == UINT32_MAX)
         return ve_fail(store, VARVE_E_NOT_FOUND, "no such session");
     if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
-        return ve_fail(store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path, row);
+        return ve_fail(store, VARVE_E_INDEX,
+                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
+                       store->path, row);
     varve_cursor *cursor = new_cursor(store, flags);
     if (cursor == NULL)
         return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
@@ -106,7 +115,8 @@ int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t afte
     return result;
 }
 
-int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags, varve_cursor **ret_cursor) {
+int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags,
+                    varve_cursor **ret_cursor) {
     varve_cursor *cursor = new_cursor(store, flags);
     if (cursor == NULL)
         return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
@@ -136,8 +146,8 @@ int ve_cursor_query(varve *store, ve_query *query, varve_cursor **ret_cursor) {
     return VARVE_OK;
 }
 
-int varve_cursor_session(varve *store, varve_str machine_id, varve_str session_id, uint64_t from_seq, uint32_t flags,
-                         varve_cursor **ret_cursor) {
+int varve_cursor_session(varve *store, varve_str machine_id, varve_str session_id,
+                         uint64_t from_seq, uint32_t flags, varve_cursor **ret_cursor) {
     vf_key key;
     int result = ve_ask_for(store, machine_id, session_id, &key);
     if (result < 0)
@@ -156,7 +166,9 @@ int varve_cursor_store(varve *store, uint64_t from_lsn, uint32_t flags, varve_cu
         return result;
     bool backward = (flags & VARVE_CURSOR_BACKWARD) != 0;
     uint64_t after = backward || from_lsn == 0 ? 0 : from_lsn - 1;
-    return ve_cursor_store(store, after, backward && from_lsn < UINT64_MAX ? from_lsn + 1 : UINT64_MAX, flags, ret_cursor);
+    return ve_cursor_store(store, after,
+                           backward && from_lsn < UINT64_MAX ? from_lsn + 1 : UINT64_MAX, flags,
+                           ret_cursor);
 }
 
 void varve_cursor_close(varve_cursor **cursor_at) {
@@ -173,12 +185,14 @@ void varve_cursor_close(varve_cursor **cursor_at) {
 
 static int next_scanning(varve_cursor *cursor, ve_place *ret) {
     int found;
-    while ((found = ve_log_next(cursor->store, cursor->at, cursor->tail, &ret->lsn, &ret->frame, &ret->bytes, NULL)) == 1) {
+    while ((found = ve_log_next(cursor->store, cursor->at, cursor->tail, &ret->lsn, &ret->frame,
+                                &ret->bytes, NULL)) == 1) {
         if (ret->lsn >= cursor->limit)
             return 0;
         cursor->at = ret->lsn + vf_get32(ret->frame.length);
-        bool mine = !cursor->by_session || (vf_key_equal(ret->frame.session, cursor->session) &&
-                                            vf_get64(ret->frame.seq) >= cursor->from_seq && ret->lsn > cursor->after);
+        bool mine = !cursor->by_session ||
+                    (vf_key_equal(ret->frame.session, cursor->session) &&
+                     vf_get64(ret->frame.seq) >= cursor->from_seq && ret->lsn > cursor->after);
         if (mine && wanted_kind(cursor, ret->frame.kind))
             return 1;
     }
@@ -195,11 +209,13 @@ static int note_segment(varve_cursor *cursor) {
     vf_frame frame;
     const uint8_t *bytes;
     int found;
-    while ((found = ve_log_next(cursor->store, at, end, &lsn, &frame, &bytes, NULL)) == 1 && lsn < cursor->limit) {
+    while ((found = ve_log_next(cursor->store, at, end, &lsn, &frame, &bytes, NULL)) == 1 &&
+           lsn < cursor->limit) {
         at = lsn + vf_get32(frame.length);
         if (lsn <= cursor->after || !wanted_kind(cursor, frame.kind))
             continue;
-        if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1, sizeof *cursor->marks))
+        if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
+                     sizeof *cursor->marks))
             return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
         cursor->marks[cursor->mark_count++] = lsn;
     }
@@ -302,7 +318,8 @@ int varve_cursor_next(varve_cursor *cursor, varve_event *ret_event) {
             return result;
         /* a fork shows its parent's events as its own */
         vf_key shown_by = cursor->by_session ? cursor->session : place.frame.session;
-        result = ve_event_fill(cursor->store, shown_by, place.lsn, &place.frame, place.bytes, ret_event);
+        result =
+            ve_event_fill(cursor->store, shown_by, place.lsn, &place.frame, place.bytes, ret_event);
         if (!ve_is_damage(result))
             return result < 0 ? result : 1;
     }

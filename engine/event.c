@@ -7,7 +7,8 @@ static varve_str text(vf_text from) {
     return (varve_str){from.ptr, from.size};
 }
 
-static int fill(varve *store, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, varve_event *ret) {
+static int fill(varve *store, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes,
+                varve_event *ret) {
     vf_body body;
     if (frame->kind == VF_KIND_REWIND || frame->kind == VF_KIND_TOMBSTONE) {
         varve_event_init(ret);
@@ -17,10 +18,11 @@ static int fill(varve *store, uint64_t lsn, const vf_frame *frame, const uint8_t
         ret->seq = vf_get64(frame->seq);
         return VARVE_OK;
     }
-    vf_result result = vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &body);
+    vf_result result =
+        vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &body);
     if (result != VF_OK)
-        return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: %s", store->path, vf_lsn_segment(lsn),
-                       vf_lsn_offset(lsn), vf_result_text(result));
+        return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: %s", store->path,
+                       vf_lsn_segment(lsn), vf_lsn_offset(lsn), vf_result_text(result));
     const vf_fixed *fixed = &body.fixed;
     varve_event_init(ret);
     for (int i = 0; i < VF_STRS; i++)
@@ -72,12 +74,16 @@ static int fill_identity(varve *store, vf_key key, varve_event *ret) {
         return VARVE_OK; /* the index does not follow yet */
     int result = ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, image);
     if (result < 0)
-        return ve_fail(store, result, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path, row);
-    result = ve_identity(store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE), &ret->machine_id, &ret->session_id);
+        return ve_fail(store, result,
+                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
+                       store->path, row);
+    result = ve_identity(store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE),
+                         &ret->machine_id, &ret->session_id);
     return ve_is_damage(result) ? VARVE_OK : result; /* its name was lost; the event is there */
 }
 
-int ve_event_fill(varve *store, vf_key shown_by, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, varve_event *ret) {
+int ve_event_fill(varve *store, vf_key shown_by, uint64_t lsn, const vf_frame *frame,
+                  const uint8_t *bytes, varve_event *ret) {
     int result = fill(store, lsn, frame, bytes, ret);
     return result < 0 ? result : fill_identity(store, shown_by, ret);
 }

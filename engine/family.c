@@ -26,7 +26,8 @@ static int unlink_parent(varve *store, ve_index *index, ve_group *group, ve_grou
     uint32_t parent = vf_get32(hot->parent);
     if (parent == 0)
         return VARVE_OK;
-    int result = ve_roll_up(store, index, group, child->row, -(vf_get_i64(hot->cost) + vf_get_i64(hot->cost_children)));
+    int result = ve_roll_up(store, index, group, child->row,
+                            -(vf_get_i64(hot->cost) + vf_get_i64(hot->cost_children)));
     ve_group_row *row = ve_group_get(store, index, VF_TABLE_SESSIONS, parent - 1);
     if (result < 0 || row == NULL)
         return VARVE_E_INDEX;
@@ -35,9 +36,10 @@ static int unlink_parent(varve *store, ve_index *index, ve_group *group, ve_grou
     return VARVE_OK;
 }
 
-/* Walks up from 'from': does it meet 'child', and which member of that cycle has the smallest key? */
-static int find_cycle(varve *store, ve_index *index, uint32_t child, uint32_t from, bool *ret_cycle, uint32_t *ret_smallest,
-                      bool *ret_deep) {
+/* Walks up from 'from': does it meet 'child', and which member of that cycle has the smallest key?
+ */
+static int find_cycle(varve *store, ve_index *index, uint32_t child, uint32_t from, bool *ret_cycle,
+                      uint32_t *ret_smallest, bool *ret_deep) {
     ve_group_row *row = ve_group_get(store, index, VF_TABLE_SESSIONS, child);
     if (row == NULL)
         return VARVE_E_INDEX;
@@ -83,7 +85,8 @@ static void raise_heights(varve *store, ve_index *index, const ve_group_row *chi
     }
 }
 
-int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t child, uint32_t parent) {
+int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t child,
+                   uint32_t parent) {
     ve_group_row *row = ve_group_get(store, index, VF_TABLE_SESSIONS, child);
     if (row == NULL)
         return VARVE_E_INDEX;
@@ -112,7 +115,8 @@ int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t chil
     if (up == NULL)
         return VARVE_E_INDEX;
     vf_put32(&ve_hot(up)->children, vf_get32(ve_hot(up)->children) + 1);
-    return ve_roll_up(store, index, group, child, vf_get_i64(ve_hot(row)->cost) + vf_get_i64(ve_hot(row)->cost_children));
+    return ve_roll_up(store, index, group, child,
+                      vf_get_i64(ve_hot(row)->cost) + vf_get_i64(ve_hot(row)->cost_children));
 }
 
 /* ---- Identity ---- */
@@ -121,8 +125,10 @@ int ve_identity(varve *store, const vf_cold *cold, varve_str *ret_machine, varve
     vf_frame frame;
     vf_body body;
     uint64_t lsn = vf_get64(cold->ref[VF_REF_IDENTITY]);
-    int result = lsn == 0 ? ve_fail(store, VARVE_E_CORRUPT, "%s/seg: the record with a session's identity was lost", store->path)
-                          : ve_log_body(store, lsn, &frame, &body);
+    int result = lsn == 0
+                     ? ve_fail(store, VARVE_E_CORRUPT,
+                               "%s/seg: the record with a session's identity was lost", store->path)
+                     : ve_log_body(store, lsn, &frame, &body);
     if (result < 0)
         return result;
     vf_text id = body.str[VF_STR_SESSION_ID], machine = body.str[VF_STR_MACHINE_ID];
@@ -133,8 +139,9 @@ int ve_identity(varve *store, const vf_cold *cold, varve_str *ret_machine, varve
             machine = body.str[VF_STR_PARENT_MACHINE];
     }
     if (id.ptr == NULL || machine.ptr == NULL)
-        return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: a session's identity record names nobody", store->path,
-                       vf_lsn_segment(lsn), vf_lsn_offset(lsn));
+        return ve_fail(store, VARVE_E_CORRUPT,
+                       "%s/seg/%08u.log offset %u: a session's identity record names nobody",
+                       store->path, vf_lsn_segment(lsn), vf_lsn_offset(lsn));
     *ret_machine = (varve_str){machine.ptr, machine.size};
     *ret_id = (varve_str){id.ptr, id.size};
     return VARVE_OK;

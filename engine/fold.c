@@ -1,7 +1,7 @@
 /*
- * The fold: one record of the log into the rows of its session. Every field has one class: additive,
- * first wins, last wins, least or greatest time; so that the result does not depend on arrival.
- * SPEC.md "Session fold"; rules.md of the format: canonical order.
+ * The fold: one record of the log into the rows of its session. Every field has one class:
+ * additive, first wins, last wins, least or greatest time; so that the result does not depend on
+ * arrival. SPEC.md "Session fold"; rules.md of the format: canonical order.
  */
 #include "engine/store.h"
 
@@ -11,7 +11,8 @@ static int compare64(int64_t a, int64_t b) {
     return a < b ? -1 : a > b;
 }
 
-int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b, const vf_body *b_body) {
+int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,
+                 const vf_body *b_body) {
     int order = compare64(vf_get_i64(a->time), vf_get_i64(b->time));
     if (order == 0)
         order = (int)a_body->fixed.source - (int)b_body->fixed.source;
@@ -55,7 +56,8 @@ static int against(const record *r, uint64_t other, int *ret_order) {
     return result;
 }
 
-/* Whether the record replaces the one that a reference names. A record that was lost to damage is replaced. */
+/* Whether the record replaces the one that a reference names. A record that was lost to damage is
+ * replaced. */
 static bool wins(const record *r, uint64_t ref, bool last) {
     int order = 0;
     if (ref == 0 || against(r, ref, &order) < 0)
@@ -111,7 +113,8 @@ static int fold_fields(const record *r, vf_hot *hot, vf_cold *cold) {
         vf_text text = r->body->str[text_fields[i].str];
         if (text.ptr == NULL || (text_fields[i].from & (set ? FROM_SET : FROM_EVENT)) == 0)
             continue;
-        if (text_fields[i].ref == VF_REF_MODEL && r->body->fixed.charge_kind == VF_CHARGE_AGENT_PROGRESS)
+        if (text_fields[i].ref == VF_REF_MODEL &&
+            r->body->fixed.charge_kind == VF_CHARGE_AGENT_PROGRESS)
             continue; /* a subagent's model */
         if (!take(r, cold, (vf_ref)text_fields[i].ref, text_fields[i].last))
             continue;
@@ -132,8 +135,10 @@ static int fold_fields(const record *r, vf_hot *hot, vf_cold *cold) {
     if ((present & VF_HAS_PID) != 0 && take(r, cold, VF_REF_PID, true)) {
         hot->pid = r->body->fixed.pid;
         hot->process_start = r->body->fixed.process_start;
-        uint32_t flags = (vf_get32(hot->flags) | VF_SR_HAS_PID) & ~(uint32_t)VF_SR_HAS_PROCESS_START;
-        vf_put32(&hot->flags, (present & VF_HAS_PROCESS_START) != 0 ? flags | VF_SR_HAS_PROCESS_START : flags);
+        uint32_t flags =
+            (vf_get32(hot->flags) | VF_SR_HAS_PID) & ~(uint32_t)VF_SR_HAS_PROCESS_START;
+        vf_put32(&hot->flags,
+                 (present & VF_HAS_PROCESS_START) != 0 ? flags | VF_SR_HAS_PROCESS_START : flags);
     }
     return VARVE_OK;
 }
@@ -143,13 +148,18 @@ static int fold_fields(const record *r, vf_hot *hot, vf_cold *cold) {
 static uint8_t status_of_type(uint16_t type) {
     switch (type) {
     case VF_TYPE_SESSION_START:
-    case VF_TYPE_STOP: return VF_STATUS_IDLE;
+    case VF_TYPE_STOP:
+        return VF_STATUS_IDLE;
     case VF_TYPE_USER_PROMPT:
     case VF_TYPE_PRE_TOOL:
-    case VF_TYPE_POST_TOOL: return VF_STATUS_BUSY;
-    case VF_TYPE_PERMISSION: return VF_STATUS_WAIT;
-    case VF_TYPE_SESSION_END: return VF_STATUS_DONE;
-    default: return VF_STATUS_NONE;
+    case VF_TYPE_POST_TOOL:
+        return VF_STATUS_BUSY;
+    case VF_TYPE_PERMISSION:
+        return VF_STATUS_WAIT;
+    case VF_TYPE_SESSION_END:
+        return VF_STATUS_DONE;
+    default:
+        return VF_STATUS_NONE;
     }
 }
 
@@ -158,8 +168,10 @@ int ve_life_of(const vf_frame *frame, const vf_body *body) {
     if (frame->kind != VF_KIND_EVENT || (frame->flags & VF_FRAME_HAS_TIME) == 0)
         return VE_LIFE_NONE;
     switch (vf_get16(frame->type)) {
-    case VF_TYPE_SESSION_START: return VE_LIFE_START;
-    case VF_TYPE_SESSION_END: return VE_LIFE_END;
+    case VF_TYPE_SESSION_START:
+        return VE_LIFE_START;
+    case VF_TYPE_SESSION_END:
+        return VE_LIFE_END;
     case VF_TYPE_USER_PROMPT:
     case VF_TYPE_PRE_TOOL:
     case VF_TYPE_POST_TOOL:
@@ -167,8 +179,10 @@ int ve_life_of(const vf_frame *frame, const vf_body *body) {
     case VF_TYPE_SUBAGENT_START:
     case VF_TYPE_API_REQUEST:
     case VF_TYPE_USER:
-    case VF_TYPE_ASSISTANT: return VE_LIFE_ACTIVITY;
-    default: return VE_LIFE_NONE;
+    case VF_TYPE_ASSISTANT:
+        return VE_LIFE_ACTIVITY;
+    default:
+        return VE_LIFE_NONE;
     }
 }
 
@@ -179,7 +193,8 @@ static void set_flag(vf_hot *hot, uint32_t flag, bool on) {
 
 static void fold_status(const record *r, vf_hot *hot, vf_cold *cold) {
     uint8_t status = r->body->fixed.status;
-    if (status == VF_STATUS_NONE && r->frame->kind == VF_KIND_EVENT && (r->frame->flags & VF_FRAME_HAS_TIME) != 0)
+    if (status == VF_STATUS_NONE && r->frame->kind == VF_KIND_EVENT &&
+        (r->frame->flags & VF_FRAME_HAS_TIME) != 0)
         status = status_of_type(vf_get16(r->frame->type));
     if (status == VF_STATUS_NONE || !take(r, cold, VF_REF_STATUS, true))
         return;
@@ -206,7 +221,8 @@ static void step_life(vf_hot *hot, int life, int64_t time) {
     }
 }
 
-/* Follows the life cycle while events come in order; one that comes late marks the session to be folded again. */
+/* Follows the life cycle while events come in order; one that comes late marks the session to be
+ * folded again. */
 static void fold_life(const record *r, ve_group_row *session) {
     vf_hot *hot = ve_hot(session);
     vf_cold *cold = ve_cold(session);
@@ -228,7 +244,8 @@ static void fold_life(const record *r, ve_group_row *session) {
         vf_put_i64(&cold->lifecycle_time, time);
     } else if (life == VE_LIFE_END || (had_end && time >= vf_get_i64(hot->first_ended))) {
         session->refold = true;
-    } else if (life == VE_LIFE_START && (!ve_le_flag(hot->flags, VF_SR_STARTED) || time > vf_get_i64(hot->last_started))) {
+    } else if (life == VE_LIFE_START &&
+               (!ve_le_flag(hot->flags, VF_SR_STARTED) || time > vf_get_i64(hot->last_started))) {
         vf_put_i64(&hot->last_started, time);
         set_flag(hot, VF_SR_STARTED, true);
     }
@@ -248,7 +265,8 @@ static void fold_counts(const record *r, ve_group_row *session) {
     uint64_t present = vf_get64(fixed->present);
     uint16_t type = vf_get16(r->frame->type);
     vf_put64(&partial->events, vf_get64(partial->events) + 1);
-    add32(&partial->user_messages, (flags & VF_EV_USER_MESSAGE) != 0 || type == VF_TYPE_USER_PROMPT);
+    add32(&partial->user_messages,
+          (flags & VF_EV_USER_MESSAGE) != 0 || type == VF_TYPE_USER_PROMPT);
     add32(&partial->assistant_messages, (flags & VF_EV_ASSISTANT_MESSAGE) != 0);
     add32(&partial->api_errors, (flags & VF_EV_API_ERROR) != 0 || type == VF_TYPE_API_ERROR);
     add32(&partial->compactions, (flags & VF_EV_COMPACTION) != 0 || type == VF_TYPE_PRE_COMPACT);
@@ -281,7 +299,8 @@ static void fold_times(const record *r, vf_hot *hot) {
 
 /* First and last message of the user: what a transcript says comes before what a hook said. */
 static void fold_texts(const record *r, vf_cold *cold) {
-    bool user = (vf_get32(r->body->fixed.flags) & VF_EV_USER_MESSAGE) != 0 || vf_get16(r->frame->type) == VF_TYPE_USER_PROMPT;
+    bool user = (vf_get32(r->body->fixed.flags) & VF_EV_USER_MESSAGE) != 0 ||
+                vf_get16(r->frame->type) == VF_TYPE_USER_PROMPT;
     if (!user || r->body->str[VF_STR_TEXT].ptr == NULL)
         return;
     uint64_t first = vf_get64(cold->ref[VF_REF_FIRST_TEXT]);
@@ -298,13 +317,14 @@ static void fold_texts(const record *r, vf_cold *cold) {
 static void fold_context(const record *r, vf_hot *hot, vf_cold *cold) {
     const vf_fixed *fixed = &r->body->fixed;
     uint64_t present = vf_get64(fixed->present);
-    if ((present & (VF_HAS_TOKENS << VF_TOK_INPUT)) == 0 || (vf_get32(fixed->flags) & VF_EV_SIDECHAIN) != 0 ||
-        fixed->charge_kind != VF_CHARGE_MESSAGE)
+    if ((present & (VF_HAS_TOKENS << VF_TOK_INPUT)) == 0 ||
+        (vf_get32(fixed->flags) & VF_EV_SIDECHAIN) != 0 || fixed->charge_kind != VF_CHARGE_MESSAGE)
         return;
     int64_t context = 0;
     for (int t = VF_TOK_INPUT; t <= VF_TOK_CACHE_WRITE_1H; t++)
         context += t == VF_TOK_OUTPUT ? 0 : vf_get_i64(fixed->tokens[t]);
-    if (context == 0 || !take(r, cold, VF_REF_CONTEXT, true)) /* zero: an error made by the agent itself */
+    if (context == 0 ||
+        !take(r, cold, VF_REF_CONTEXT, true)) /* zero: an error made by the agent itself */
         return;
     vf_put_i64(&hot->context, context);
     set_flag(hot, VF_SR_HAS_CONTEXT, true);
@@ -327,7 +347,8 @@ static int fold_event(const record *r, ve_group_row *session) {
 
 /* ---- SESSION records ---- */
 
-static int session_row(varve *store, ve_index *index, ve_group *group, vf_key key, ve_group_row **ret_row) {
+static int session_row(varve *store, ve_index *index, ve_group *group, vf_key key,
+                       ve_group_row **ret_row) {
     uint32_t row = ve_group_find(index, group, VF_TABLE_SESSIONS, key);
     if (row != UINT32_MAX) {
         *ret_row = ve_group_get(store, index, VF_TABLE_SESSIONS, row);
@@ -357,7 +378,9 @@ static int fold_parent(const record *r, ve_group_row *session) {
 }
 
 static bool says(const vf_body *body, int counter) {
-    uint64_t bit = counter < VF_TOKENS ? (uint64_t)VF_HAS_TOKENS << counter : counter == VE_COUNTER_COST ? VF_HAS_COST : VF_HAS_TURN;
+    uint64_t bit = counter < VF_TOKENS          ? (uint64_t)VF_HAS_TOKENS << counter
+                   : counter == VE_COUNTER_COST ? VF_HAS_COST
+                                                : VF_HAS_TURN;
     return (vf_get64(body->fixed.present) & bit) != 0;
 }
 
@@ -366,7 +389,8 @@ void ve_absolute(vf_cold *cold, const vf_body *body, int counter, int sign) {
     if (!says(body, counter))
         return;
     if (counter < VF_TOKENS) {
-        vf_put64(&api->tokens[counter], vf_get64(api->tokens[counter]) + (uint64_t)sign * vf_get64(body->fixed.tokens[counter]));
+        vf_put64(&api->tokens[counter], vf_get64(api->tokens[counter]) +
+                                            (uint64_t)sign * vf_get64(body->fixed.tokens[counter]));
     } else if (counter == VE_COUNTER_COST) {
         vf_put64(&api->cost, vf_get64(api->cost) + (uint64_t)sign * vf_get64(body->fixed.cost));
         vf_put32(&api->costed, vf_get32(api->costed) + (uint32_t)sign);
@@ -424,10 +448,12 @@ static int fold_set(const record *r, ve_group_row *session) {
 
 /* ---- Other records ---- */
 
-static int fold_cursor(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes) {
+static int fold_cursor(varve *store, ve_index *index, ve_group *group, uint64_t lsn,
+                       const vf_frame *frame, const uint8_t *bytes) {
     vf_key key;
     vf_text name, state;
-    if (vf_cursor_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &key, &name, &state) != VF_OK)
+    if (vf_cursor_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &key,
+                         &name, &state) != VF_OK)
         return VARVE_OK;
     uint32_t row = ve_group_find(index, group, VF_TABLE_CURSORS, key);
     ve_group_row *cursor = row != UINT32_MAX ? ve_group_get(store, index, VF_TABLE_CURSORS, row)
@@ -438,7 +464,8 @@ static int fold_cursor(varve *store, ve_index *index, ve_group *group, uint64_t 
     return VARVE_OK;
 }
 
-int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes) {
+int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const vf_frame *frame,
+            const uint8_t *bytes) {
     if (frame->kind == VF_KIND_CURSOR)
         return fold_cursor(store, index, group, lsn, frame, bytes);
     if (vf_key_is_zero(frame->session))
@@ -461,13 +488,20 @@ int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const 
     return ve_fold_record(store, index, group, session, lsn, frame, bytes, false);
 }
 
-int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn, const vf_frame *frame,
-                   const uint8_t *bytes, bool paid) {
+int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row *session,
+                   uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, bool paid) {
     vf_body body;
     bool set = frame->kind == VF_KIND_SESSION || frame->kind == VF_KIND_FORK;
     if ((frame->kind != VF_KIND_EVENT && !set) ||
-        vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &body) != VF_OK)
+        vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &body) !=
+            VF_OK)
         return VARVE_OK;
-    record r = {.store = store, .index = index, .group = group, .lsn = lsn, .frame = frame, .body = &body, .paid = paid};
+    record r = {.store = store,
+                .index = index,
+                .group = group,
+                .lsn = lsn,
+                .frame = frame,
+                .body = &body,
+                .paid = paid};
     return set ? fold_set(&r, session) : fold_event(&r, session);
 }

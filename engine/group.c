@@ -1,14 +1,17 @@
 /*
  * A group: row changes that belong together. Built in private memory in the shape of a redo area,
- * written to REDO, then put in place, so that a writer's death leaves all of it or none. SPEC.md "Redo".
+ * written to REDO, then put in place, so that a writer's death leaves all of it or none. SPEC.md
+ * "Redo".
  */
 #include "engine/store.h"
 
 #include <stdlib.h>
 
-/* Stands in REDO's state while a group that was too large for it is put in place: a death then costs a rebuild. */
+/* Stands in REDO's state while a group that was too large for it is put in place: a death then
+ * costs a rebuild. */
 #define NO_REDO UINT64_MAX
-/* More than a full group can touch when each of its sessions has 64 ancestors of its own; reserved, hardly ever touched. */
+/* More than a full group can touch when each of its sessions has 64 ancestors of its own; reserved,
+ * hardly ever touched. */
 enum { GROUP_BYTES = 16 << 20, GROUP_ROWS = 64 << 10 };
 
 void ve_group_begin(ve_group *group) {
@@ -50,7 +53,8 @@ static void put_slot(uint32_t *slots, size_t room, size_t at, uint32_t value) {
 static ve_group_row *look_up(const ve_group *group, uint32_t table, uint32_t row) {
     if (group->slots_room == 0)
         return NULL;
-    for (size_t s = slot_of(group, table, row); group->slots[s] != 0; s = (s + 1) & (group->slots_room - 1)) {
+    for (size_t s = slot_of(group, table, row); group->slots[s] != 0;
+         s = (s + 1) & (group->slots_room - 1)) {
         ve_group_row *found = &group->rows[group->slots[s] - 1];
         if (found->table == table && found->row == row)
             return found;
@@ -76,7 +80,9 @@ static bool grow_slots(ve_group *group) {
         const ve_group_row *row = &group->rows[i];
         put_slot(slots, room, slot_of(group, row->table, row->row), (uint32_t)i + 1);
         if (row->fresh)
-            put_slot(group->keys, room, key_slot(group, row->table, ve_row_key((vf_table)row->table, row->image)), (uint32_t)i + 1);
+            put_slot(group->keys, room,
+                     key_slot(group, row->table, ve_row_key((vf_table)row->table, row->image)),
+                     (uint32_t)i + 1);
     }
     return true;
 }
@@ -85,7 +91,8 @@ static bool grow_slots(ve_group *group) {
 static ve_group_row *new_entry(ve_group *group, vf_table table, uint32_t row, bool fresh) {
     uint32_t size = vf_row_size(table);
     if (group->buffer == NULL) {
-        group->buffer = malloc(GROUP_BYTES); /* reserved, hardly ever touched beyond the first part */
+        group->buffer =
+            malloc(GROUP_BYTES); /* reserved, hardly ever touched beyond the first part */
         group->rows = malloc(GROUP_ROWS * sizeof *group->rows);
     }
     if (group->buffer == NULL || group->rows == NULL || group->count == GROUP_ROWS ||
@@ -102,7 +109,8 @@ static ve_group_row *new_entry(ve_group *group, vf_table table, uint32_t row, bo
     group->size += sizeof entry + size;
     ve_group_row *added = &group->rows[group->count++];
     *added = (ve_group_row){.table = (uint32_t)table, .row = row, .image = image, .fresh = fresh};
-    put_slot(group->slots, group->slots_room, slot_of(group, (uint32_t)table, row), (uint32_t)group->count);
+    put_slot(group->slots, group->slots_room, slot_of(group, (uint32_t)table, row),
+             (uint32_t)group->count);
     return added;
 }
 
@@ -117,8 +125,8 @@ ve_group_row *ve_group_get(varve *store, ve_index *index, vf_table table, uint32
         return NULL;
     }
     if (ve_read_row(index, table, row, true, found->image) < 0) {
-        ve_fail(store, VARVE_E_INDEX, "%s/idx: row %u of table %s is damaged: run varve reindex", store->path, row,
-                vf_table_name(table));
+        ve_fail(store, VARVE_E_INDEX, "%s/idx: row %u of table %s is damaged: run varve reindex",
+                store->path, row, vf_table_name(table));
         return NULL;
     }
     return found;
@@ -133,7 +141,8 @@ ve_group_row *ve_group_add(varve *store, ve_index *index, vf_table table, vf_key
         return NULL;
     }
     memcpy(added->image + 8, &key, sizeof key);
-    put_slot(group->keys, group->slots_room, key_slot(group, (uint32_t)table, key), (uint32_t)group->count);
+    put_slot(group->keys, group->slots_room, key_slot(group, (uint32_t)table, key),
+             (uint32_t)group->count);
     group->fresh[table]++;
     return added;
 }
@@ -142,8 +151,10 @@ uint32_t ve_group_find(ve_index *index, ve_group *group, vf_table table, vf_key 
     uint32_t row = ve_find(index, table, key);
     if (row != UINT32_MAX || group->fresh[table] == 0)
         return row;
-    for (size_t s = key_slot(group, (uint32_t)table, key); group->keys[s] != 0; s = (s + 1) & (group->slots_room - 1)) {
-        const ve_group_row *found = &group->rows[group->keys[s] - 1]; /* the first with this key comes first */
+    for (size_t s = key_slot(group, (uint32_t)table, key); group->keys[s] != 0;
+         s = (s + 1) & (group->slots_room - 1)) {
+        const ve_group_row *found =
+            &group->rows[group->keys[s] - 1]; /* the first with this key comes first */
         if (found->table == (uint32_t)table && memcmp(found->image + 8, &key, sizeof key) == 0)
             return found->row;
     }
@@ -163,24 +174,30 @@ static void copy_row(vf_table table, uint8_t *hot, uint8_t *cold, const uint8_t 
     atomic_store_explicit(version, VF_SWAP32(before + 2), memory_order_release);
 }
 
-/* Usage rows that name no message, and those behind the first of a message, are not found by key. */
+/* Usage rows that name no message, and those behind the first of a message, are not found by key.
+ */
 static bool wordless(vf_table table, const uint8_t *image) {
     return table == VF_TABLE_USAGE &&
            (((const vf_usage *)(const void *)image)->flags & (VF_UR_SINGLE | VF_UR_LINKED)) != 0;
 }
 
-static int place_row(varve *store, ve_index *index, vf_table table, uint32_t row, bool fresh, const uint8_t *image) {
+static int place_row(varve *store, ve_index *index, vf_table table, uint32_t row, bool fresh,
+                     const uint8_t *image) {
     uint8_t *hot = ve_item(index, table, VF_PART_ROWS, row, true);
-    uint8_t *cold = table == VF_TABLE_SESSIONS ? ve_item(index, table, VF_PART_COLD, row, true) : NULL;
+    uint8_t *cold =
+        table == VF_TABLE_SESSIONS ? ve_item(index, table, VF_PART_COLD, row, true) : NULL;
     if (hot == NULL || (table == VF_TABLE_SESSIONS && cold == NULL))
-        return ve_fail_os(store, "%s/idx: no room for table %s", index->dir < 0 ? index->temp_dir : store->path, vf_table_name(table));
+        return ve_fail_os(store, "%s/idx: no room for table %s",
+                          index->dir < 0 ? index->temp_dir : store->path, vf_table_name(table));
     copy_row(table, hot, cold, image);
     if (!fresh)
         return VARVE_OK;
     if (!wordless(table, image) && ve_insert(index, table, ve_row_key(table, image), row) < 0)
-        return ve_fail_os(store, "%s/idx: no room for table %s", index->dir < 0 ? index->temp_dir : store->path, vf_table_name(table));
+        return ve_fail_os(store, "%s/idx: no room for table %s",
+                          index->dir < 0 ? index->temp_dir : store->path, vf_table_name(table));
     vf_table_head *head = index->table[table].head;
-    if (ve_word(&head->rows) < (uint64_t)row + 1) /* a scan meets no row that cannot be found by its key */
+    if (ve_word(&head->rows) <
+        (uint64_t)row + 1) /* a scan meets no row that cannot be found by its key */
         ve_set_word(&head->rows, (uint64_t)row + 1);
     return VARVE_OK;
 }
@@ -190,7 +207,8 @@ int ve_group_place(varve *store, ve_index *index, ve_group *group, uint64_t appl
         return VARVE_OK;
     for (size_t i = 0; i < group->count; i++) {
         ve_group_row *row = &group->rows[i];
-        vf_put32(&((vf_row_head *)(void *)row->image)->sum, ve_row_sum((vf_table)row->table, row->row, row->image));
+        vf_put32(&((vf_row_head *)(void *)row->image)->sum,
+                 ve_row_sum((vf_table)row->table, row->row, row->image));
     }
     vf_redo_header *redo = (vf_redo_header *)(void *)index->redo;
     if (redo != NULL && group->size <= VF_REDO_SIZE) {
@@ -206,8 +224,8 @@ int ve_group_place(varve *store, ve_index *index, ve_group *group, uint64_t appl
     }
     int result = VARVE_OK;
     for (size_t i = 0; i < group->count && result == VARVE_OK; i++)
-        result = place_row(store, index, (vf_table)group->rows[i].table, group->rows[i].row, group->rows[i].fresh,
-                           group->rows[i].image);
+        result = place_row(store, index, (vf_table)group->rows[i].table, group->rows[i].row,
+                           group->rows[i].fresh, group->rows[i].image);
     return result;
 }
 
@@ -217,14 +235,17 @@ int ve_redo(varve *store, ve_index *index, uint64_t *ret_applied) {
     if (state == 0)
         return 0;
     if (state == NO_REDO || vf_redo_check(index->redo, VF_REDO_SIZE) != VF_OK)
-        return ve_fail(store, VARVE_E_INDEX, "%s/idx: a change of the index was cut off", store->path);
+        return ve_fail(store, VARVE_E_INDEX, "%s/idx: a change of the index was cut off",
+                       store->path);
     size_t at = 0;
     vf_redo_entry entry;
     const uint8_t *image;
     while (vf_redo_next(index->redo, VF_REDO_SIZE, &at, &entry, &image) == 1) {
-        if (vf_get32(entry.table) >= VF_TABLES || vf_get32(entry.size) != vf_row_size((vf_table)vf_get32(entry.table)))
+        if (vf_get32(entry.table) >= VF_TABLES ||
+            vf_get32(entry.size) != vf_row_size((vf_table)vf_get32(entry.table)))
             return ve_fail(store, VARVE_E_INDEX, "%s/idx: the redo area is damaged", store->path);
-        int result = place_row(store, index, (vf_table)vf_get32(entry.table), vf_get32(entry.row), vf_get32(entry.fresh) != 0, image);
+        int result = place_row(store, index, (vf_table)vf_get32(entry.table), vf_get32(entry.row),
+                               vf_get32(entry.fresh) != 0, image);
         if (result < 0)
             return result;
     }

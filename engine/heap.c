@@ -1,6 +1,7 @@
 /*
- * A binary heap of small items. While items are added its root is the last of them in order, so that with a
- * limit whatever is not among the first is thrown away at once; to take them it is turned round.
+ * A binary heap of small items. While items are added its root is the last of them in order, so
+ * that with a limit whatever is not among the first is thrown away at once; to take them it is
+ * turned round.
  */
 #include "engine/store.h"
 

@@ -16,13 +16,16 @@ int ve_lock(varve *store, int fd, const char *name) {
         if (errno == EINTR)
             continue;
         if (errno != EWOULDBLOCK)
-            return ve_fail_os(store, "%s/%s: cannot be locked; this file system may not carry a store", store->path, name);
+            return ve_fail_os(store,
+                              "%s/%s: cannot be locked; this file system may not carry a store",
+                              store->path, name);
         int64_t now = os->monotonic();
         if (begun == 0)
             begun = now;
         if (now - begun > (int64_t)store->lock_timeout_ms * 1000000)
-            return ve_fail(store, VARVE_E_BUSY, "%s/%s: another writer has held it for %d ms; try again", store->path, name,
-                           store->lock_timeout_ms);
+            return ve_fail(store, VARVE_E_BUSY,
+                           "%s/%s: another writer has held it for %d ms; try again", store->path,
+                           name, store->lock_timeout_ms);
         os->sleep(pause);
         pause = pause < 500000 ? pause + pause / 4 : pause;
     }

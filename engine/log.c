@@ -59,18 +59,21 @@ static bool retire(ve_log *log, ve_segment *segment) {
     return true;
 }
 
-/* Opens and maps a segment and reads its header. 0, or VARVE_E_*; VARVE_E_NOT_FOUND if there is no such file. */
+/* Opens and maps a segment and reads its header. 0, or VARVE_E_*; VARVE_E_NOT_FOUND if there is no
+ * such file. */
 static int map_segment(varve *store, ve_segment *segment) {
     const ve_os *os = store->os;
     char name[16];
     ve_segment_name(name, segment->number);
     int fd = os->openat(store->log.dir, name, O_RDONLY | O_NOFOLLOW, 0);
     if (fd < 0)
-        return errno == ENOENT ? ve_fail(store, VARVE_E_NOT_FOUND, "%s/seg/%s: is missing", store->path, name)
-                               : ve_fail_os(store, "%s/seg/%s: cannot be opened", store->path, name);
+        return errno == ENOENT
+                   ? ve_fail(store, VARVE_E_NOT_FOUND, "%s/seg/%s: is missing", store->path, name)
+                   : ve_fail_os(store, "%s/seg/%s: cannot be opened", store->path, name);
     struct stat file;
     uint8_t bytes[VF_SEGMENT_HEADER];
-    if (os->fstat(fd, &file) < 0 || file.st_size < VF_SEGMENT_HEADER || ve_read_all(os, fd, bytes, sizeof bytes, 0) < 0) {
+    if (os->fstat(fd, &file) < 0 || file.st_size < VF_SEGMENT_HEADER ||
+        ve_read_all(os, fd, bytes, sizeof bytes, 0) < 0) {
         os->close(fd);
         return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%s: has no whole header", store->path, name);
     }
@@ -81,8 +84,12 @@ static int map_segment(varve *store, ve_segment *segment) {
                 vf_get32(header.number) == segment->number;
     if (!ours) {
         os->close(fd);
-        const char *why = result != VF_OK ? vf_result_text(result) : "belongs to another store or place";
-        return ve_fail(store, result == VF_END ? VARVE_E_NOT_FOUND : result == VF_BAD_VERSION ? VARVE_E_VERSION : VARVE_E_CORRUPT,
+        const char *why =
+            result != VF_OK ? vf_result_text(result) : "belongs to another store or place";
+        return ve_fail(store,
+                       result == VF_END           ? VARVE_E_NOT_FOUND
+                       : result == VF_BAD_VERSION ? VARVE_E_VERSION
+                                                  : VARVE_E_CORRUPT,
                        "%s/seg/%s: %s", store->path, name, why);
     }
     /* Addresses beyond the file's end are reserved with it: the file grows into them. */
@@ -166,7 +173,9 @@ static int by_number(const void *a, const void *b) {
 }
 
 int ve_log_refresh(varve *store) {
-    enum { GAP_MAX = 1000 }; /* lost segments are stepped over; a stray file with a high number is none of ours */
+    enum {
+        GAP_MAX = 1000
+    }; /* lost segments are stepped over; a stray file with a high number is none of ours */
     found_segments found = {0};
     uint32_t highest = 0;
     if (store->os->list(store->log.dir, note_segment, &found) < 0) {
@@ -186,7 +195,8 @@ bool ve_is_damage(int error) {
 }
 
 ve_segment *ve_log_segment(varve *store, uint32_t number) {
-    int result = number == 0 || number > VF_SEGMENT_NUMBER_MAX ? VARVE_E_NOT_FOUND : make_room(store, number);
+    int result = number == 0 || number > VF_SEGMENT_NUMBER_MAX ? VARVE_E_NOT_FOUND
+                                                               : make_room(store, number);
     ve_segment *segment = result < 0 ? NULL : store->log.segment[number - 1];
     if (segment != NULL && segment->map == NULL && (result = map_segment(store, segment)) < 0)
         segment = NULL;
@@ -202,8 +212,11 @@ uint64_t ve_log_end(varve *store, uint32_t number) {
     ve_segment *next = ve_log_segment(store, number + 1);
     if (next != NULL && vf_lsn_segment(next->prev_end) == number)
         return next->prev_end;
-    ve_segment *self = ve_log_segment(store, number); /* the successor is gone: as far as the file goes */
-    return self == NULL ? vf_lsn(number, 0) : vf_lsn(number, self->file_size > UINT32_MAX ? UINT32_MAX : (uint32_t)self->file_size);
+    ve_segment *self =
+        ve_log_segment(store, number); /* the successor is gone: as far as the file goes */
+    return self == NULL ? vf_lsn(number, 0)
+                        : vf_lsn(number, self->file_size > UINT32_MAX ? UINT32_MAX
+                                                                      : (uint32_t)self->file_size);
 }
 
 int ve_log_measure(varve *store, ve_segment *segment) {
@@ -219,19 +232,22 @@ int ve_log_measure(varve *store, ve_segment *segment) {
             return result;
         }
     }
-    segment->file_size = (uint64_t)file.st_size < segment->map_size ? (uint64_t)file.st_size : segment->map_size;
+    segment->file_size =
+        (uint64_t)file.st_size < segment->map_size ? (uint64_t)file.st_size : segment->map_size;
     return VARVE_OK;
 }
 
 /* Bytes of a segment that may be touched: up to its end, and never behind the file's. */
 static int readable(varve *store, ve_segment *segment, uint64_t *ret_limit) {
     uint64_t end = vf_lsn_offset(ve_log_end(store, segment->number));
-    int result = end > segment->file_size ? ve_log_measure(store, segment) : VARVE_OK; /* it has grown since, or was cut */
+    int result = end > segment->file_size ? ve_log_measure(store, segment)
+                                          : VARVE_OK; /* it has grown since, or was cut */
     *ret_limit = end < segment->file_size ? end : segment->file_size;
     return result;
 }
 
-static int locate(varve *store, uint64_t lsn, ve_segment **ret_segment, const uint8_t **ret_bytes, size_t *ret_size) {
+static int locate(varve *store, uint64_t lsn, ve_segment **ret_segment, const uint8_t **ret_bytes,
+                  size_t *ret_size) {
     ve_segment *segment = ve_log_segment(store, vf_lsn_segment(lsn));
     uint64_t limit = 0;
     if (segment == NULL)
@@ -241,7 +257,8 @@ static int locate(varve *store, uint64_t lsn, ve_segment **ret_segment, const ui
         return result;
     uint32_t offset = vf_lsn_offset(lsn);
     if (offset < VF_SEGMENT_HEADER || offset >= limit)
-        return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: lies behind the segment's end", store->path,
+        return ve_fail(store, VARVE_E_CORRUPT,
+                       "%s/seg/%08u.log offset %u: lies behind the segment's end", store->path,
                        segment->number, offset);
     *ret_segment = segment;
     *ret_bytes = segment->map + offset;
@@ -250,13 +267,15 @@ static int locate(varve *store, uint64_t lsn, ve_segment **ret_segment, const ui
 }
 
 static int bad_record(varve *store, uint64_t lsn, vf_result result) {
-    return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: %s", store->path, vf_lsn_segment(lsn), vf_lsn_offset(lsn),
-                   vf_result_text(result));
+    return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: %s", store->path,
+                   vf_lsn_segment(lsn), vf_lsn_offset(lsn), vf_result_text(result));
 }
 
-typedef vf_result check(const uint8_t *bytes, size_t size, uint64_t salt, uint64_t lsn, const uint32_t *chain, vf_frame *ret_frame);
+typedef vf_result check(const uint8_t *bytes, size_t size, uint64_t salt, uint64_t lsn,
+                        const uint32_t *chain, vf_frame *ret_frame);
 
-static int read_at(varve *store, uint64_t lsn, check *holds, vf_frame *ret_frame, const uint8_t **ret_bytes) {
+static int read_at(varve *store, uint64_t lsn, check *holds, vf_frame *ret_frame,
+                   const uint8_t **ret_bytes) {
     ve_segment *segment = NULL;
     size_t size = 0;
     int found = locate(store, lsn, &segment, ret_bytes, &size);
@@ -280,7 +299,8 @@ int ve_log_body(varve *store, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_bo
     int found = ve_log_record(store, lsn, ret_frame, &bytes);
     if (found < 0)
         return found;
-    vf_result result = vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(ret_frame->length) - VF_FRAME_SIZE, ret_body);
+    vf_result result = vf_body_decode(bytes + VF_FRAME_SIZE,
+                                      vf_get32(ret_frame->length) - VF_FRAME_SIZE, ret_body);
     return result == VF_OK ? VARVE_OK : bad_record(store, lsn, result);
 }
 
@@ -317,7 +337,8 @@ int ve_log_seek(varve *store, uint64_t lsn, uint64_t seq, uint64_t *ret_lsn) {
         if ((result = ve_log_older(store, lsn, &frame, &lsn)) < 0)
             return result;
     }
-    return ve_fail(store, VARVE_E_NOT_FOUND, "no event with seq %llu is to be seen there", (unsigned long long)seq);
+    return ve_fail(store, VARVE_E_NOT_FOUND, "no event with seq %llu is to be seen there",
+                   (unsigned long long)seq);
 }
 
 uint64_t ve_log_first(varve *store) {
@@ -325,7 +346,8 @@ uint64_t ve_log_first(varve *store) {
     return vf_lsn(1, VF_SEGMENT_HEADER);
 }
 
-/* The next whole record of a segment behind damage at 'offset', or 'limit'. Every multiple of 8 is tried. */
+/* The next whole record of a segment behind damage at 'offset', or 'limit'. Every multiple of 8 is
+ * tried. */
 static uint64_t resynchronise(const ve_segment *segment, uint64_t offset, uint64_t limit) {
     vf_frame frame;
     for (offset += VF_RECORD_ALIGN; offset + VF_FRAME_SIZE <= limit; offset += VF_RECORD_ALIGN)
@@ -335,12 +357,13 @@ static uint64_t resynchronise(const ve_segment *segment, uint64_t offset, uint64
     return limit;
 }
 
-int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, vf_frame *ret_frame, const uint8_t **ret_bytes,
-                uint64_t *ret_damage) {
+int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, vf_frame *ret_frame,
+                const uint8_t **ret_bytes, uint64_t *ret_damage) {
     uint64_t damage = 0;
     while (lsn < limit) {
         uint32_t number = vf_lsn_segment(lsn);
-        uint64_t offset = vf_lsn_offset(lsn) < VF_SEGMENT_HEADER ? VF_SEGMENT_HEADER : vf_lsn_offset(lsn);
+        uint64_t offset =
+            vf_lsn_offset(lsn) < VF_SEGMENT_HEADER ? VF_SEGMENT_HEADER : vf_lsn_offset(lsn);
         ve_segment *segment = ve_log_segment(store, number);
         uint64_t end = 0;
         if (segment == NULL || readable(store, segment, &end) < 0) {
@@ -355,7 +378,8 @@ int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, v
             end = named = vf_lsn_offset(limit);
         while (offset < end) {
             uint64_t at = vf_lsn(number, (uint32_t)offset);
-            if (vf_record_check(segment->map + offset, (size_t)(end - offset), segment->salt, at, NULL, ret_frame) == VF_OK) {
+            if (vf_record_check(segment->map + offset, (size_t)(end - offset), segment->salt, at,
+                                NULL, ret_frame) == VF_OK) {
                 *ret_lsn = at;
                 *ret_bytes = segment->map + offset;
                 if (ret_damage != NULL)

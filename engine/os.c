@@ -87,7 +87,8 @@ static int64_t os_monotonic(void) {
 }
 
 static void os_sleep(int64_t nanoseconds) {
-    struct timespec t = {.tv_sec = (time_t)(nanoseconds / 1000000000), .tv_nsec = (long)(nanoseconds % 1000000000)};
+    struct timespec t = {.tv_sec = (time_t)(nanoseconds / 1000000000),
+                         .tv_nsec = (long)(nanoseconds % 1000000000)};
     nanosleep(&t, NULL);
 }
 

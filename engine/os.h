@@ -29,7 +29,8 @@ typedef struct ve_os {
     int (*renameat)(int from_dir, const char *from, int to_dir, const char *to);
     int (*unlinkat)(int dir, const char *name, int flags);
     int (*mkdirat)(int dir, const char *name, unsigned mode);
-    /* Calls 'each' with the name of every entry but . and ..; a non-zero answer stops and is returned. */
+    /* Calls 'each' with the name of every entry but . and ..; a non-zero answer stops and is
+     * returned. */
     int (*list)(int dir, int (*each)(void *context, const char *name), void *context);
     int (*random)(void *to, size_t size);
     int64_t (*now)(void);       /* ns since 1970 */

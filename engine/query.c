@@ -9,21 +9,24 @@
 typedef struct {
     int64_t value;
     uint32_t row;
-    uint32_t prefix; /* first bytes of its session id, once two values were equal; 0 = not read yet */
+    uint32_t
+        prefix; /* first bytes of its session id, once two values were equal; 0 = not read yet */
 } entry;
 
 struct varve_list {
     varve *store;
     ve_fit fits;
-    uint32_t rows, next;   /* arrival: where the scan is and where it ends */
-    uint64_t left;         /* still to be given */
+    uint32_t rows, next; /* arrival: where the scan is and where it ends */
+    uint64_t left;       /* still to be given */
     ve_heap heap;
     varve_place place;
-    int error;             /* of a comparison */
+    int error; /* of a comparison */
 };
 
 static int bad_row(varve *store, uint32_t row) {
-    return ve_fail(store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path, row);
+    return ve_fail(store, VARVE_E_INDEX,
+                   "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path,
+                   row);
 }
 
 /* ---- Order ---- */
@@ -42,7 +45,9 @@ static int fits(varve_list *list, uint32_t row, entry *ret) {
             value = own > 0 ? INT64_MAX : INT64_MIN;
     } else if (list->fits.filter.order != VARVE_ORDER_ARRIVAL) {
         bool start = list->fits.filter.order == VARVE_ORDER_START;
-        value = (flags & VF_SR_HAS_TIME) == 0 ? INT64_MIN : vf_get_i64(start ? hot.first_started : hot.last_activity);
+        value = (flags & VF_SR_HAS_TIME) == 0
+                    ? INT64_MIN
+                    : vf_get_i64(start ? hot.first_started : hot.last_activity);
     }
     *ret = (entry){.value = value, .row = row};
     return 1;
@@ -52,7 +57,8 @@ static int identity_of(varve_list *list, uint32_t row, varve_str *ret_machine, v
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
     if (ve_read_row(&list->store->index, VF_TABLE_SESSIONS, row, true, image) < 0)
         return bad_row(list->store, row);
-    return ve_identity_known(list->store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE), ret_machine, ret_id);
+    return ve_identity_known(list->store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE),
+                             ret_machine, ret_id);
 }
 
 static void note_prefix(varve_list *list, entry *one) {
@@ -96,7 +102,8 @@ static int open_list(varve *store, const varve_session_filter *filter, varve_lis
     int result = ve_fit_open(&list->fits, store, filter);
     list->rows = result < 0 ? 0 : (uint32_t)ve_rows(&store->index, VF_TABLE_SESSIONS);
     list->place = f->after;
-    if (result == VARVE_OK && (f->order > VARVE_ORDER_COST || (f->after.row != UINT64_MAX && f->after.row >= list->rows)))
+    if (result == VARVE_OK &&
+        (f->order > VARVE_ORDER_COST || (f->after.row != UINT64_MAX && f->after.row >= list->rows)))
         result = ve_fail(store, VARVE_E_ARGUMENT, "no such order, or no such place in it");
     if (result < 0)
         varve_list_close(&list);
@@ -136,9 +143,12 @@ int varve_session_list(varve *store, const varve_session_filter *filter, varve_l
     if (list->fits.filter.order != VARVE_ORDER_ARRIVAL) {
         result = collect(list);
     } else {
-        list->next = list->fits.filter.after.row == UINT64_MAX ? 0 : (uint32_t)list->fits.filter.after.row + 1;
+        list->next = list->fits.filter.after.row == UINT64_MAX
+                         ? 0
+                         : (uint32_t)list->fits.filter.after.row + 1;
         entry one;
-        for (uint64_t skip = list->fits.filter.offset; skip > 0 && list->next < list->rows && result >= 0; skip -= result == 1)
+        for (uint64_t skip = list->fits.filter.offset;
+             skip > 0 && list->next < list->rows && result >= 0; skip -= result == 1)
             result = fits(list, list->next++, &one);
     }
     if (result < 0)

@@ -1,8 +1,8 @@
 /*
  * Events by filter and order.
  *
- * They come from one cursor over the store, or from one for each session that is named, merged by lsn. What the
- * frame tells is looked at first, then whether the event is hidden, then the body.
+ * They come from one cursor over the store, or from one for each session that is named, merged by
+ * lsn. What the frame tells is looked at first, then whether the event is hidden, then the body.
  */
 #include "engine/store.h"
 
@@ -17,8 +17,8 @@ typedef struct {
 
 typedef struct {
     varve_cursor *cursor;
-    vf_key session;  /* zero: of all */
-    ve_place place;  /* its next record */
+    vf_key session; /* zero: of all */
+    ve_place place; /* its next record */
     bool loaded, done;
 } source;
 
@@ -36,7 +36,7 @@ struct ve_query {
     size_t source_count;
     rewinds *rewound;
     size_t rewound_count, rewound_room;
-    vf_key last;        /* whose row was looked at last */
+    vf_key last; /* whose row was looked at last */
     uint32_t last_flags;
     uint32_t last_framework;
     uint32_t framework; /* names row + 1 of the one that is asked for; 0 = nobody has it */
@@ -46,7 +46,9 @@ struct ve_query {
 };
 
 void varve_event_filter_init(varve_event_filter *filter) {
-    *filter = (varve_event_filter){.size = sizeof *filter, .after_time = INT64_MIN, .before_time = INT64_MAX,
+    *filter = (varve_event_filter){.size = sizeof *filter,
+                                   .after_time = INT64_MIN,
+                                   .before_time = INT64_MAX,
                                    .before_lsn = UINT64_MAX};
 }
 
@@ -68,8 +70,9 @@ static int read_hot(varve *store, vf_key session, vf_hot *ret) {
     if (result < 0 || row == UINT32_MAX)
         return result;
     if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, ret) < 0)
-        return ve_fail(store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path,
-                       row);
+        return ve_fail(store, VARVE_E_INDEX,
+                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
+                       store->path, row);
     return VARVE_OK;
 }
 
@@ -87,7 +90,8 @@ static int look_at(ve_query *query, vf_key session) {
     return VARVE_OK;
 }
 
-/* Notes a session's rewinds: its records are walked back once. Behind a FORK they are the parent's. */
+/* Notes a session's rewinds: its records are walked back once. Behind a FORK they are the parent's.
+ */
 static int note_rewinds(ve_query *query, rewinds *of) {
     varve *store = query->store;
     vf_hot hot;
@@ -122,7 +126,8 @@ static int is_rewound(ve_query *query, const ve_place *place) {
         if (vf_key_equal(query->rewound[i].session, place->frame.session))
             of = &query->rewound[i];
     if (of == NULL) {
-        if (!ve_grow(&query->rewound, &query->rewound_room, query->rewound_count + 1, sizeof *query->rewound))
+        if (!ve_grow(&query->rewound, &query->rewound_room, query->rewound_count + 1,
+                     sizeof *query->rewound))
             return ve_fail(query->store, VARVE_E_NO_MEMORY, "no memory");
         of = &query->rewound[query->rewound_count++];
         *of = (rewinds){.session = place->frame.session};
@@ -148,7 +153,8 @@ static bool frame_fits(const ve_query *query, const ve_place *place, varve_str n
         return false;
     uint16_t number = vf_get16(place->frame.type);
     bool request = place->frame.kind == VF_KIND_EVENT && number == VF_TYPE_API_REQUEST;
-    if ((has_flag(query, VARVE_EVENTS_API_REQUESTS) && !request) || (has_flag(query, VARVE_EVENTS_NO_API_REQUESTS) && request))
+    if ((has_flag(query, VARVE_EVENTS_API_REQUESTS) && !request) ||
+        (has_flag(query, VARVE_EVENTS_NO_API_REQUESTS) && request))
         return false;
     const char *name = vf_type_name(number);
     bool fits = f->type_count == 0;
@@ -163,7 +169,8 @@ static bool in_mask(uint32_t mask, uint8_t value) {
 
 static bool body_fits(const ve_query *query, const vf_body *body) {
     const varve_event_filter *f = &query->filter;
-    varve_str mode = {body->str[VF_STR_PERMISSION_MODE].ptr, body->str[VF_STR_PERMISSION_MODE].size};
+    varve_str mode = {body->str[VF_STR_PERMISSION_MODE].ptr,
+                      body->str[VF_STR_PERMISSION_MODE].size};
     varve_str framework = {body->str[VF_STR_FRAMEWORK].ptr, body->str[VF_STR_FRAMEWORK].size};
     if (!in_mask(f->sources, body->fixed.source) || !in_mask(f->roles, body->fixed.role) ||
         (f->permission_mode.ptr != NULL && !equal(mode, f->permission_mode)))
@@ -180,11 +187,14 @@ static int fits(ve_query *query, const ve_place *place, vf_key shown_by) {
     const varve_event_filter *f = &query->filter;
     bool any = vf_key_is_zero(shown_by);
     bool has_body = place->frame.kind != VF_KIND_REWIND && place->frame.kind != VF_KIND_TOMBSTONE;
-    bool by_body = f->sources != 0 || f->roles != 0 || f->permission_mode.ptr != NULL || f->framework.ptr != NULL;
+    bool by_body = f->sources != 0 || f->roles != 0 || f->permission_mode.ptr != NULL ||
+                   f->framework.ptr != NULL;
     bool unnamed = f->type_count > 0 && vf_get16(place->frame.type) == 0;
     vf_body body;
-    if ((by_body || unnamed) && (!has_body || vf_body_decode(place->bytes + VF_FRAME_SIZE,
-                                                             vf_get32(place->frame.length) - VF_FRAME_SIZE, &body) != VF_OK))
+    if ((by_body || unnamed) &&
+        (!has_body ||
+         vf_body_decode(place->bytes + VF_FRAME_SIZE, vf_get32(place->frame.length) - VF_FRAME_SIZE,
+                        &body) != VF_OK))
         return 0;
     varve_str named = {NULL, 0};
     if (unnamed)
@@ -192,14 +202,18 @@ static int fits(ve_query *query, const ve_place *place, vf_key shown_by) {
     if (!frame_fits(query, place, named))
         return 0;
     bool hides = any && !has_flag(query, VARVE_EVENTS_HIDDEN);
-    int result = hides || f->framework.ptr != NULL ? look_at(query, any ? place->frame.session : shown_by) : VARVE_OK;
+    int result = hides || f->framework.ptr != NULL
+                     ? look_at(query, any ? place->frame.session : shown_by)
+                     : VARVE_OK;
     if (result < 0 || (by_body && !body_fits(query, &body)))
         return result;
     if (!hides)
         return 1;
     if ((query->last_flags & VF_SR_DELETED) != 0)
         return 0;
-    result = (query->last_flags & VF_SR_REWOUND) != 0 && place->frame.kind == VF_KIND_EVENT ? is_rewound(query, place) : 0;
+    result = (query->last_flags & VF_SR_REWOUND) != 0 && place->frame.kind == VF_KIND_EVENT
+                 ? is_rewound(query, place)
+                 : 0;
     return result < 0 ? result : !result;
 }
 
@@ -227,7 +241,8 @@ static int next_merged(ve_query *query, ve_place *ret, uint32_t *ret_source) {
             one->loaded = found == 1;
             one->done = found == 0;
         }
-        if (one->loaded && (best == NULL || (reverse ? one->place.lsn > best->place.lsn : one->place.lsn < best->place.lsn)))
+        if (one->loaded && (best == NULL || (reverse ? one->place.lsn > best->place.lsn
+                                                     : one->place.lsn < best->place.lsn)))
             best = one;
     }
     if (best == NULL)
@@ -285,11 +300,13 @@ int ve_query_next(ve_query *query, varve_event *ret_event) {
         return 0;
     for (;;) {
         bool by_time = has_flag(query, VARVE_EVENTS_BY_TIME);
-        int found = by_time ? next_by_time(query, &place, &from) : next_merged(query, &place, &from);
+        int found =
+            by_time ? next_by_time(query, &place, &from) : next_merged(query, &place, &from);
         if (found == 1) {
             vf_key asked = query->sources[from].session;
             vf_key shown_by = vf_key_is_zero(asked) ? place.frame.session : asked;
-            found = ve_event_fill(query->store, shown_by, place.lsn, &place.frame, place.bytes, ret_event);
+            found = ve_event_fill(query->store, shown_by, place.lsn, &place.frame, place.bytes,
+                                  ret_event);
             query->left -= found == VARVE_OK;
             found = found == VARVE_OK ? 1 : found;
         }
@@ -328,14 +345,18 @@ static int open_sources(ve_query *query) {
     uint64_t seq = back && f->from_seq == 0 ? UINT64_MAX : f->from_seq;
     if (f->session_count == 0) {
         query->source_count = 1;
-        return ve_cursor_store(store, f->after_lsn, f->before_lsn, flags, &query->sources[0].cursor);
+        return ve_cursor_store(store, f->after_lsn, f->before_lsn, flags,
+                               &query->sources[0].cursor);
     }
     for (size_t i = 0; i < count; i++) {
         varve_str id = f->session_ids[i];
-        varve_str machine = f->machine_ids != NULL && f->machine_ids[i].ptr != NULL ? f->machine_ids[i] : store->machine;
+        varve_str machine = f->machine_ids != NULL && f->machine_ids[i].ptr != NULL
+                                ? f->machine_ids[i]
+                                : store->machine;
         source *one = &query->sources[query->source_count++];
         one->session = vf_session_key(machine.ptr, machine.size, id.ptr, id.size);
-        int result = ve_cursor_session(store, one->session, seq, f->after_lsn, f->before_lsn, flags, &one->cursor);
+        int result = ve_cursor_session(store, one->session, seq, f->after_lsn, f->before_lsn, flags,
+                                       &one->cursor);
         if (result == VARVE_E_NOT_FOUND)
             ve_fail(store, result, "no session '%.*s'", (int)id.size, id.ptr);
         if (result < 0)
@@ -360,7 +381,9 @@ static int open_query(varve *store, const varve_event_filter *filter, ve_query *
         memcpy(f, filter, filter->size < sizeof *f ? filter->size : sizeof *f);
     if (f->framework.ptr != NULL) {
         size_t size = f->framework.size < VF_NAME_MAX ? f->framework.size : VF_NAME_MAX;
-        result = ve_look_up(store, VF_TABLE_NAMES, vf_string_key(VF_SPACE_NAME, f->framework.ptr, size), &query->framework);
+        result =
+            ve_look_up(store, VF_TABLE_NAMES, vf_string_key(VF_SPACE_NAME, f->framework.ptr, size),
+                       &query->framework);
         query->framework++; /* of UINT32_MAX: none */
     }
     if (result == VARVE_OK && f->session_count == 0 && f->from_seq != 0)

@@ -1,18 +1,24 @@
 /*
  * Which sessions fit a filter.
  *
- * Numbers, framework and model are looked at in hot rows only. Other texts are read from the log for the rows
- * that are left, and only those that are asked for.
+ * Numbers, framework and model are looked at in hot rows only. Other texts are read from the log
+ * for the rows that are left, and only those that are asked for.
  */
 #include "engine/store.h"
 
 void varve_session_filter_init(varve_session_filter *filter) {
-    *filter = (varve_session_filter){.size = sizeof *filter, .parent_row = UINT64_MAX, .active_since = INT64_MIN,
-                                     .started_after = INT64_MIN, .started_before = INT64_MAX, .after = {0, UINT64_MAX}};
+    *filter = (varve_session_filter){.size = sizeof *filter,
+                                     .parent_row = UINT64_MAX,
+                                     .active_since = INT64_MIN,
+                                     .started_after = INT64_MIN,
+                                     .started_before = INT64_MAX,
+                                     .after = {0, UINT64_MAX}};
 }
 
 static int bad_row(varve *store, uint32_t row) {
-    return ve_fail(store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path, row);
+    return ve_fail(store, VARVE_E_INDEX,
+                   "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path,
+                   row);
 }
 
 static bool equal(varve_str a, varve_str b) {
@@ -36,7 +42,8 @@ static varve_str wanted_text(const varve_session_filter *filter, size_t i) {
     return *(const varve_str *)(const void *)((const char *)filter + texts[i].filter);
 }
 
-/* Whether the session is a child that lists leave out: as fields of lists say it, a deleted parent is none. */
+/* Whether the session is a child that lists leave out: as fields of lists say it, a deleted parent
+ * is none. */
 static int is_subagent(varve *store, const vf_hot *hot) {
     uint32_t parent = vf_get32(hot->parent);
     if (hot->session_type != VARVE_SESSION_UNSAID || parent == 0)
@@ -66,12 +73,15 @@ static int numbers_fit(ve_fit *fits, const vf_hot *hot) {
         (fits->model != 0 && vf_get32(hot->model) != fits->model))
         return 0;
     if (f->statuses != 0 || f->status_name.ptr != NULL)
-        if (!in_mask(f->statuses, hot->status) && (f->status_name.ptr == NULL || hot->status != VARVE_ENUM_NAMED))
+        if (!in_mask(f->statuses, hot->status) &&
+            (f->status_name.ptr == NULL || hot->status != VARVE_ENUM_NAMED))
             return 0;
-    bool by_time = f->active_since != INT64_MIN || f->started_after != INT64_MIN || f->started_before != INT64_MAX;
-    if (by_time && ((flags & VF_SR_HAS_TIME) == 0 || vf_get_i64(hot->last_activity) < f->active_since ||
-                    vf_get_i64(hot->first_started) < f->started_after ||
-                    (f->started_before != INT64_MAX && vf_get_i64(hot->first_started) >= f->started_before)))
+    bool by_time = f->active_since != INT64_MIN || f->started_after != INT64_MIN ||
+                   f->started_before != INT64_MAX;
+    if (by_time &&
+        ((flags & VF_SR_HAS_TIME) == 0 || vf_get_i64(hot->last_activity) < f->active_since ||
+         vf_get_i64(hot->first_started) < f->started_after ||
+         (f->started_before != INT64_MAX && vf_get_i64(hot->first_started) >= f->started_before)))
         return 0;
     if (f->labels.size > 0 && (flags & VF_SR_LABELS) == 0)
         return 0;
@@ -87,7 +97,8 @@ static bool has_label(varve_str labels, const char *wanted, size_t size) {
     for (size_t at = 0; at < labels.size;) {
         const char *line = labels.ptr + at, *end = memchr(line, '\n', labels.size - at);
         size_t length = end == NULL ? labels.size - at : (size_t)(end - line);
-        if (length >= size && memcmp(line, wanted, size) == 0 && (whole ? length == size : line[size] == '='))
+        if (length >= size && memcmp(line, wanted, size) == 0 &&
+            (whole ? length == size : line[size] == '='))
             return true;
         at += length + 1;
     }
@@ -123,18 +134,20 @@ static int number_fits(varve *store, const vf_cold *cold, int ref, int32_t wante
     vf_body body;
     int found = load(store, cold, ref, &body);
     return found <= 0 ? found
-                      : vf_get_i32(ref == VF_REF_GITHUB_ISSUE ? body.fixed.github_issue : body.fixed.github_pr) == wanted;
+                      : vf_get_i32(ref == VF_REF_GITHUB_ISSUE ? body.fixed.github_issue
+                                                              : body.fixed.github_pr) == wanted;
 }
 
-int ve_identity_known(varve *store, const vf_cold *cold, varve_str *ret_machine, varve_str *ret_id) {
+int ve_identity_known(varve *store, const vf_cold *cold, varve_str *ret_machine,
+                      varve_str *ret_id) {
     *ret_machine = *ret_id = varve_cstr("");
     int result = ve_identity(store, cold, ret_machine, ret_id);
     return ve_is_damage(result) ? VARVE_OK : result;
 }
 
 static bool asks_texts(const varve_session_filter *f) {
-    bool asks = f->machine_id.ptr != NULL || f->labels.size > 0 || f->github_issue != 0 || f->github_pr != 0 ||
-                f->status_name.ptr != NULL;
+    bool asks = f->machine_id.ptr != NULL || f->labels.size > 0 || f->github_issue != 0 ||
+                f->github_pr != 0 || f->status_name.ptr != NULL;
     for (size_t i = 0; i < TEXTS; i++)
         asks = asks || wanted_text(f, i).ptr != NULL;
     return asks;
@@ -179,12 +192,14 @@ int ve_fit_row(ve_fit *fits, uint32_t row, vf_hot *ret_hot) {
 
 /* ---- Opening ---- */
 
-/* The names row of a text that hot rows refer to. Longer names are cut there: they are compared as texts. */
+/* The names row of a text that hot rows refer to. Longer names are cut there: they are compared as
+ * texts. */
 static int name_row(ve_fit *fits, varve_str *name, uint32_t *ret_number) {
     if (name->ptr == NULL || name->size > VF_NAME_MAX)
         return VARVE_OK;
     uint32_t row;
-    int result = ve_look_up(fits->store, VF_TABLE_NAMES, vf_string_key(VF_SPACE_NAME, name->ptr, name->size), &row);
+    int result = ve_look_up(fits->store, VF_TABLE_NAMES,
+                            vf_string_key(VF_SPACE_NAME, name->ptr, name->size), &row);
     fits->nothing = fits->nothing || row == UINT32_MAX;
     *name = (varve_str){NULL, 0};
     *ret_number = row + 1; /* of UINT32_MAX: none */
@@ -198,21 +213,25 @@ static int resolve_parent(ve_fit *fits) {
     if (f->parent_id.ptr != NULL) {
         varve_str machine = f->parent_machine.ptr != NULL ? f->parent_machine : store->machine;
         uint32_t row;
-        int result = ve_look_up(store, VF_TABLE_SESSIONS,
-                                vf_session_key(machine.ptr, machine.size, f->parent_id.ptr, f->parent_id.size), &row);
+        int result = ve_look_up(
+            store, VF_TABLE_SESSIONS,
+            vf_session_key(machine.ptr, machine.size, f->parent_id.ptr, f->parent_id.size), &row);
         if (result < 0)
             return result;
         if (row == UINT32_MAX)
-            return ve_fail(store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)f->parent_id.size, f->parent_id.ptr);
+            return ve_fail(store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)f->parent_id.size,
+                           f->parent_id.ptr);
         f->parent_row = row;
     }
     if (f->parent_row == UINT64_MAX)
         return VARVE_OK;
     if (f->parent_row >= ve_rows(&store->index, VF_TABLE_SESSIONS))
-        return ve_fail(store, VARVE_E_NOT_FOUND, "no session in row %llu", (unsigned long long)f->parent_row);
+        return ve_fail(store, VARVE_E_NOT_FOUND, "no session in row %llu",
+                       (unsigned long long)f->parent_row);
     if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)f->parent_row, false, &hot) < 0)
         return bad_row(store, (uint32_t)f->parent_row);
-    fits->nothing = fits->nothing || ve_le_flag(hot.flags, VF_SR_DELETED); /* its children have no parent any more */
+    fits->nothing = fits->nothing ||
+                    ve_le_flag(hot.flags, VF_SR_DELETED); /* its children have no parent any more */
     return VARVE_OK;
 }
 

@@ -13,24 +13,28 @@ static bool is_over(const varve_session *session) {
     case VARVE_STATUS_IDLE:
     case VARVE_STATUS_BUSY:
     case VARVE_STATUS_WAIT:
-    case VARVE_STATUS_ACTIVE: return (session->flags & VARVE_SS_ENDED) != 0;
-    default: return true;
+    case VARVE_STATUS_ACTIVE:
+        return (session->flags & VARVE_SS_ENDED) != 0;
+    default:
+        return true;
     }
 }
 
-/* A pid of another boot says nothing about another machine; but a session of the store's own machine ran where the
- * store lies, and two running boots cannot share a store (SPEC.md "CONTROL"): its boot is over. */
+/* A pid of another boot says nothing about another machine; but a session of the store's own
+ * machine ran where the store lies, and two running boots cannot share a store (SPEC.md "CONTROL"):
+ * its boot is over. */
 static int judge(varve *store, const varve_session *session) {
     int process = varve_session_process(store, session);
     varve_str own = store->machine, machine = session->machine_id;
-    if (process == VARVE_PROCESS_FOREIGN && machine.size == own.size && memcmp(machine.ptr, own.ptr, own.size) == 0 &&
+    if (process == VARVE_PROCESS_FOREIGN && machine.size == own.size &&
+        memcmp(machine.ptr, own.ptr, own.size) == 0 &&
         ve_boot_of(store->os, session->str[VARVE_STR_BOOT_ID]) == VE_BOOT_OTHER)
         process = VARVE_PROCESS_GONE;
     return process;
 }
 
-/* The status follows the last thing that is known of the session, so that whatever comes after that wins, also if it
- * was on its way while the process was judged. */
+/* The status follows the last thing that is known of the session, so that whatever comes after that
+ * wins, also if it was on its way while the process was judged. */
 static int set_unknown(varve_batch *batch, const varve_session *session) {
     varve_event event;
     int64_t last = INT64_MIN;
@@ -47,7 +51,8 @@ static int set_unknown(varve_batch *batch, const varve_session *session) {
 }
 
 static int flush(varve *store, varve_batch *batch) {
-    int result = varve_batch_count(batch) > 0 ? varve_append(store, batch, VARVE_GROUP, NULL) : VARVE_OK;
+    int result =
+        varve_batch_count(batch) > 0 ? varve_append(store, batch, VARVE_GROUP, NULL) : VARVE_OK;
     varve_batch_clear(batch);
     return result;
 }
@@ -62,7 +67,8 @@ typedef struct {
 } reconciliation;
 
 static int look_at(reconciliation *r, const varve_session *session) {
-    if ((session->flags & (VARVE_SS_STUB | VARVE_SS_DELETED)) != 0 || (session->flags & VARVE_SS_HAS_PID) == 0 || is_over(session))
+    if ((session->flags & (VARVE_SS_STUB | VARVE_SS_DELETED)) != 0 ||
+        (session->flags & VARVE_SS_HAS_PID) == 0 || is_over(session))
         return VARVE_OK;
     int process = judge(r->store, session), result = VARVE_OK;
     if (process < 0 || process == VARVE_PROCESS_NONE)
@@ -79,7 +85,8 @@ static int look_at(reconciliation *r, const varve_session *session) {
     return r->each != NULL ? r->each(r->context, session, process) : VARVE_OK;
 }
 
-int varve_reconcile(varve *store, uint32_t flags, int (*each)(void *context, const varve_session *session, int process),
+int varve_reconcile(varve *store, uint32_t flags,
+                    int (*each)(void *context, const varve_session *session, int process),
                     void *context) {
     reconciliation r = {.store = store, .flags = flags, .each = each, .context = context};
     varve_scan *scan = NULL;

@@ -1,6 +1,6 @@
 /*
- * Folding a session again: its life cycle, when an event came late to it; all of it, when a REWIND hides
- * what was folded already.
+ * Folding a session again: its life cycle, when an event came late to it; all of it, when a REWIND
+ * hides what was folded already.
  */
 #include "engine/store.h"
 
@@ -40,8 +40,10 @@ static void replay_life(vf_hot *hot, vf_cold *cold, const life_event *events, si
         ended = false;
         last_ended = 0;
     }
-    uint32_t flags = vf_get32(hot->flags) & ~(uint32_t)(VF_SR_ENDED | VF_SR_HAS_END | VF_SR_STARTED);
-    flags |= (ended ? VF_SR_ENDED : 0u) | (has_end ? VF_SR_HAS_END : 0u) | (started ? VF_SR_STARTED : 0u);
+    uint32_t flags =
+        vf_get32(hot->flags) & ~(uint32_t)(VF_SR_ENDED | VF_SR_HAS_END | VF_SR_STARTED);
+    flags |= (ended ? VF_SR_ENDED : 0u) | (has_end ? VF_SR_HAS_END : 0u) |
+             (started ? VF_SR_STARTED : 0u);
     vf_put32(&hot->flags, flags);
     vf_put32(&hot->revivals, revivals);
     vf_put_i64(&hot->last_ended, last_ended);
@@ -65,7 +67,8 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
     while (lsn != 0) {
         vf_frame frame;
         vf_body body = {0};
-        if (ve_log_frame(store, lsn, &frame) < 0 || (frame.kind == VF_KIND_EVENT && ve_log_body(store, lsn, &frame, &body) < 0))
+        if (ve_log_frame(store, lsn, &frame) < 0 ||
+            (frame.kind == VF_KIND_EVENT && ve_log_body(store, lsn, &frame, &body) < 0))
             break; /* damage: what lies before it cannot be reached */
         if (!vf_key_equal(frame.session, ve_hot(session)->key))
             break; /* a fork that was rewound into what it shares: this is the parent's life */
@@ -75,7 +78,8 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
                 free(events);
                 return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
             }
-            events[count++] = (life_event){.frame = frame, .body.fixed = body.fixed, .lsn = lsn, .life = life};
+            events[count++] =
+                (life_event){.frame = frame, .body.fixed = body.fixed, .lsn = lsn, .life = life};
         }
         if (frame.kind == VF_KIND_FORK || ve_log_older(store, lsn, &frame, &lsn) < 0)
             break; /* what lies before a fork is the parent's life */
@@ -98,7 +102,8 @@ static int collect_visible(varve *store, uint64_t lsn, uint64_t **ret_lsns, size
         const uint8_t *bytes;
         if (ve_log_record(store, lsn, &frame, &bytes) < 0)
             break;
-        if (frame.kind == VF_KIND_REWIND && vf_get32(frame.length) >= VF_FRAME_SIZE + sizeof(vf_mark_fixed)) {
+        if (frame.kind == VF_KIND_REWIND &&
+            vf_get32(frame.length) >= VF_FRAME_SIZE + sizeof(vf_mark_fixed)) {
             vf_mark_fixed mark;
             memcpy(&mark, bytes + VF_FRAME_SIZE, sizeof mark);
             keep = vf_get64(mark.seq) < keep ? vf_get64(mark.seq) : keep;
@@ -118,7 +123,8 @@ static int collect_visible(varve *store, uint64_t lsn, uint64_t **ret_lsns, size
     return VARVE_OK;
 }
 
-/* Takes back what follows from the records one by one; what was paid stays, and who the session is. */
+/* Takes back what follows from the records one by one; what was paid stays, and who the session is.
+ */
 static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
     vf_frame frame;
     vf_body body;
@@ -139,7 +145,8 @@ static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
         if (memcmp(partial, &none, sizeof none) != 0)
             sources |= (uint8_t)(1u << s); /* what it paid shows by this source still */
     }
-    le64 identity = cold->ref[VF_REF_IDENTITY], last_set = cold->ref[VF_REF_LAST_SET], parent = cold->ref[VF_REF_PARENT];
+    le64 identity = cold->ref[VF_REF_IDENTITY], last_set = cold->ref[VF_REF_LAST_SET],
+         parent = cold->ref[VF_REF_PARENT];
     memset(cold->ref, 0, sizeof cold->ref);
     cold->ref[VF_REF_IDENTITY] = identity;
     cold->ref[VF_REF_LAST_SET] = last_set;
@@ -147,9 +154,16 @@ static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
     memset(&cold->lifecycle_time, 0, sizeof cold->lifecycle_time);
     uint32_t stays = VF_SR_DEFINED | VF_SR_DELETED | VF_SR_CYCLE | VF_SR_REWOUND;
     vf_hot before = *hot;
-    vf_hot cleared = {.head = before.head, .key = before.key, .last_seq = before.last_seq, .last_lsn = before.last_lsn,
-                      .cost = before.cost, .cost_children = before.cost_children, .parent = before.parent,
-                      .children = before.children, .sources = sources, .height = before.height};
+    vf_hot cleared = {.head = before.head,
+                      .key = before.key,
+                      .last_seq = before.last_seq,
+                      .last_lsn = before.last_lsn,
+                      .cost = before.cost,
+                      .cost_children = before.cost_children,
+                      .parent = before.parent,
+                      .children = before.children,
+                      .sources = sources,
+                      .height = before.height};
     memcpy(cleared.tokens, before.tokens, sizeof cleared.tokens);
     vf_put32(&cleared.flags, vf_get32(before.flags) & stays);
     *hot = cleared;
@@ -159,8 +173,9 @@ int ve_refold(varve *store, ve_index *index, ve_group *group, uint32_t row) {
     ve_group_row *session = ve_group_get(store, index, VF_TABLE_SESSIONS, row);
     uint64_t *lsns = NULL;
     size_t count = 0;
-    int result = session == NULL ? VARVE_E_INDEX
-                                 : collect_visible(store, vf_get64(ve_hot(session)->last_lsn), &lsns, &count);
+    int result = session == NULL
+                     ? VARVE_E_INDEX
+                     : collect_visible(store, vf_get64(ve_hot(session)->last_lsn), &lsns, &count);
     if (result < 0)
         return result;
     clear(store, ve_hot(session), ve_cold(session));

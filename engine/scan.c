@@ -1,5 +1,6 @@
 /*
- * Reading session records: the dense rows as they stand in the index, with the texts that the log holds.
+ * Reading session records: the dense rows as they stand in the index, with the texts that the log
+ * holds.
  */
 #include "engine/store.h"
 
@@ -167,16 +168,19 @@ static int fill_texts(varve *store, const vf_cold *cold, varve_session *ret) {
                    {VF_REF_GITHUB_PR, VF_HAS_GITHUB_PR},
                    {VF_REF_GIT_ADDITIONS, VF_HAS_GIT_ADDITIONS},
                    {VF_REF_GIT_DELETIONS, VF_HAS_GIT_DELETIONS}};
-    int32_t *values[] = {&ret->github_issue, &ret->github_pr, &ret->git_additions, &ret->git_deletions};
+    int32_t *values[] = {&ret->github_issue, &ret->github_pr, &ret->git_additions,
+                         &ret->git_deletions};
     for (int i = 0; i < 4; i++) {
         uint64_t lsn = vf_get64(cold->ref[numbers[i].ref]);
         if (lsn == 0 || ve_log_body(store, lsn, &frame, &body) < 0)
             continue;
-        const le32 *from[] = {&body.fixed.github_issue, &body.fixed.github_pr, &body.fixed.git_additions, &body.fixed.git_deletions};
+        const le32 *from[] = {&body.fixed.github_issue, &body.fixed.github_pr,
+                              &body.fixed.git_additions, &body.fixed.git_deletions};
         *values[i] = vf_get_i32(*from[i]);
         ret->present |= numbers[i].present;
     }
-    uint64_t first = vf_get64(cold->ref[VF_REF_FIRST_TEXT]), last = vf_get64(cold->ref[VF_REF_LAST_TEXT]);
+    uint64_t first = vf_get64(cold->ref[VF_REF_FIRST_TEXT]),
+             last = vf_get64(cold->ref[VF_REF_LAST_TEXT]);
     if (first != 0 && ve_log_body(store, first, &frame, &body) == VARVE_OK)
         ret->first_text = str_of(&body, VF_STR_TEXT);
     if (last != 0 && ve_log_body(store, last, &frame, &body) == VARVE_OK)
@@ -184,7 +188,8 @@ static int fill_texts(varve *store, const vf_cold *cold, varve_session *ret) {
     return VARVE_OK;
 }
 
-/* ---- Labels: each SESSION record may set some and take some away; the later one decides, key by key ---- */
+/* ---- Labels: each SESSION record may set some and take some away; the later one decides, key by
+ * key ---- */
 
 typedef struct {
     const char *key, *value; /* value NULL: taken away */
@@ -203,7 +208,8 @@ static int by_label(const void *a, const void *b) {
     return order != 0 ? order : p->lsn > q->lsn ? -1 : p->lsn < q->lsn;
 }
 
-static bool take_labels(label **labels, size_t *count, size_t *room, vf_text text, int64_t time, uint64_t lsn) {
+static bool take_labels(label **labels, size_t *count, size_t *room, vf_text text, int64_t time,
+                        uint64_t lsn) {
     for (const char *at = text.ptr, *end = text.ptr + text.size; at < end;) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
         line_end = line_end == NULL ? end : line_end;
@@ -211,7 +217,10 @@ static bool take_labels(label **labels, size_t *count, size_t *room, vf_text tex
         if (!ve_grow(labels, room, *count + 1, sizeof **labels))
             return false;
         label *l = &(*labels)[*count];
-        *l = (label){.key = at, .key_size = (size_t)((equals == NULL ? line_end : equals) - at), .time = time, .lsn = lsn};
+        *l = (label){.key = at,
+                     .key_size = (size_t)((equals == NULL ? line_end : equals) - at),
+                     .time = time,
+                     .lsn = lsn};
         if (equals != NULL) {
             l->value = equals + 1;
             l->value_size = (size_t)(line_end - l->value);
@@ -258,7 +267,8 @@ int ve_scan_labels(varve_scan *scan, const vf_cold *cold, varve_str *ret_labels)
         if (ve_log_body(store, lsn, &frame, &body) < 0)
             break;
         if (body.str[VF_STR_LABELS].ptr != NULL)
-            good = take_labels(&labels, &count, &room, body.str[VF_STR_LABELS], vf_get_i64(frame.time), lsn);
+            good = take_labels(&labels, &count, &room, body.str[VF_STR_LABELS],
+                               vf_get_i64(frame.time), lsn);
         next = vf_get64(body.fixed.prev_set);
         if (next >= lsn)
             break; /* a crafted record: the way back never ends */
@@ -275,7 +285,8 @@ int ve_scan_labels(varve_scan *scan, const vf_cold *cold, varve_str *ret_labels)
 static void forget_deleted_parent(varve *store, varve_session *session) {
     vf_hot hot;
     if (session->parent_row == UINT64_MAX ||
-        ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)session->parent_row, false, &hot) < 0 ||
+        ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)session->parent_row, false, &hot) <
+            0 ||
         !ve_le_flag(hot.flags, VF_SR_DELETED))
         return;
     session->parent_row = UINT64_MAX;
@@ -291,8 +302,9 @@ int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_sessio
         return ve_fail(store, VARVE_E_NOT_FOUND, "no session in row %llu", (unsigned long long)row);
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
     if ((result = ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, true, image)) < 0)
-        return ve_fail(store, result, "%s/idx: row %llu of table sessions is damaged: run varve reindex", store->path,
-                       (unsigned long long)row);
+        return ve_fail(store, result,
+                       "%s/idx: row %llu of table sessions is damaged: run varve reindex",
+                       store->path, (unsigned long long)row);
     const vf_hot *hot = (const vf_hot *)(const void *)image;
     const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
     varve_session session;
@@ -300,7 +312,8 @@ int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_sessio
     for (int s = 0; s < VF_SOURCES; s++)
         fill_counters(&cold->by_source[s], &session.by_source[s]);
     result = ve_identity(store, cold, &session.machine_id, &session.session_id);
-    if (ve_is_damage(result)) /* its name was lost: the numbers are there, and the others must be listed */
+    if (ve_is_damage(
+            result)) /* its name was lost: the numbers are there, and the others must be listed */
         result = VARVE_OK;
     if (result == VARVE_OK && scan->strings)
         result = fill_texts(store, cold, &session);
@@ -350,24 +363,29 @@ static int find_row(varve *store, varve_str machine_id, varve_str session_id, ui
     if (result == VARVE_OK)
         result = ve_look_up(store, VF_TABLE_SESSIONS, key, ret_row);
     if (result == VARVE_OK && *ret_row == UINT32_MAX)
-        result = ve_fail(store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session_id.size, session_id.ptr);
+        result = ve_fail(store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session_id.size,
+                         session_id.ptr);
     return result;
 }
 
-int varve_scan_get(varve_scan *scan, varve_str machine_id, varve_str session_id, varve_session *ret_session) {
+int varve_scan_get(varve_scan *scan, varve_str machine_id, varve_str session_id,
+                   varve_session *ret_session) {
     uint32_t row;
     int result = find_row(scan->store, machine_id, session_id, &row);
     return result < 0 ? result : varve_scan_get_row(scan, row, ret_session);
 }
 
-int varve_session_find(varve *store, varve_str machine_id, varve_str session_id, varve_session *ret_session) {
+int varve_session_find(varve *store, varve_str machine_id, varve_str session_id,
+                       varve_session *ret_session) {
     uint32_t row;
     int result = find_row(store, machine_id, session_id, &row);
     vf_hot hot;
     if (result < 0)
         return result;
     if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
-        return ve_fail(store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path, row);
+        return ve_fail(store, VARVE_E_INDEX,
+                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
+                       store->path, row);
     fill_numbers(&hot, row, ret_session);
     return VARVE_OK;
 }

@@ -19,10 +19,13 @@ int ve_segment_write(varve *store, uint32_t number) {
         store->os->close(store->write_fd);
     store->write_fd = open_segment(store, number, O_RDWR);
     store->write_segment = number;
-    return store->write_fd >= 0 ? VARVE_OK : ve_fail_os(store, "%s/seg/%08u.log: cannot be opened for writing", store->path, number);
+    return store->write_fd >= 0 ? VARVE_OK
+                                : ve_fail_os(store, "%s/seg/%08u.log: cannot be opened for writing",
+                                             store->path, number);
 }
 
-/* Clears the frame at the old end, so that a dead writer's left-over there cannot pass for records. */
+/* Clears the frame at the old end, so that a dead writer's left-over there cannot pass for records.
+ */
 static int close_predecessor(varve *store, uint64_t prev_end) {
     static const uint8_t zero[VF_FRAME_SIZE];
     uint32_t number = vf_lsn_segment(prev_end);
@@ -34,15 +37,18 @@ static int close_predecessor(varve *store, uint64_t prev_end) {
     int result = ve_segment_write(store, number);
     if (result < 0)
         return result;
-    if (store->os->fstat(store->write_fd, &file) == 0 && (uint64_t)file.st_size > vf_lsn_offset(prev_end) &&
+    if (store->os->fstat(store->write_fd, &file) == 0 &&
+        (uint64_t)file.st_size > vf_lsn_offset(prev_end) &&
         ve_write_all(store->os, store->write_fd, zero, sizeof zero, vf_lsn_offset(prev_end)) < 0)
         return ve_fail_os(store, "%s/seg/%08u.log: cannot be written", store->path, number);
     return VARVE_OK;
 }
 
-int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t prev_chain, uint64_t hole_from, uint64_t hole_to) {
+int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t prev_chain,
+                     uint64_t hole_from, uint64_t hole_to) {
     vf_segment_header header = {0};
-    ve_set_word(&store->control->rotating, number); /* from here on nobody appends to the predecessor */
+    ve_set_word(&store->control->rotating,
+                number); /* from here on nobody appends to the predecessor */
     /* Where acknowledged data was damaged, nothing is touched. */
     int result = prev_end == 0 || hole_from != 0 ? VARVE_OK : close_predecessor(store, prev_end);
     if (result < 0)
@@ -81,7 +87,9 @@ static int sync_failed(varve *store, uint32_t number) {
     int number_of_error = errno;
     ve_set_word(&store->control->sync_failed, number);
     errno = number_of_error;
-    ve_fail_os(store, "%s/seg/%08u.log: the disk did not confirm; what was appended is there but may not survive a power cut",
+    ve_fail_os(store,
+               "%s/seg/%08u.log: the disk did not confirm; what was appended is there but may not "
+               "survive a power cut",
                store->path, number);
     return VARVE_E_SYNC_FAILED;
 }
@@ -90,7 +98,9 @@ static int sync_failed(varve *store, uint32_t number) {
 static int sync_segments(varve *store, uint64_t from, uint64_t to) {
     uint32_t first = from == 0 ? 1 : vf_lsn_segment(from), last = vf_lsn_segment(to);
     for (uint32_t number = first; number <= last; number++) {
-        int fd = store->write_fd >= 0 && store->write_segment == number ? store->write_fd : open_segment(store, number, O_RDWR);
+        int fd = store->write_fd >= 0 && store->write_segment == number
+                     ? store->write_fd
+                     : open_segment(store, number, O_RDWR);
         if (fd < 0 && errno == ENOENT && number != last)
             continue; /* it was lost: verify tells */
         if (fd < 0)
@@ -122,8 +132,10 @@ int ve_sync_to(varve *store, uint64_t need) {
     uint64_t synced = ve_word(&store->control->synced), tail = ve_word(&store->control->tail);
     if (synced < need) { /* else whoever held the lock before has synced for us */
         if (ve_word(&store->control->sync_failed) != 0)
-            result = ve_fail(store, VARVE_E_SYNC_FAILED, "%s: an earlier sync failed: nothing more is confirmed until the "
-                             "machine was restarted or the disk mended", store->path);
+            result = ve_fail(store, VARVE_E_SYNC_FAILED,
+                             "%s: an earlier sync failed: nothing more is confirmed until the "
+                             "machine was restarted or the disk mended",
+                             store->path);
         else
             result = sync_segments(store, synced, tail);
         if (result == VARVE_OK)

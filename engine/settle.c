@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-/* Groups are put in place when they are this large: one more record must still fit the redo area, mostly. */
+/* Groups are put in place when they are this large: one more record must still fit the redo area,
+ * mostly. */
 enum { GROUP_FULL = 192 << 10 };
 
 static void add_partial(vf_hot *hot, const vf_partial *partial, bool *cost) {
@@ -14,15 +15,19 @@ static void add_partial(vf_hot *hot, const vf_partial *partial, bool *cost) {
         vf_put_i64(&hot->tokens[t], vf_get_i64(hot->tokens[t]) + vf_get_i64(partial->tokens[t]));
     vf_put_i64(&hot->cost, vf_get_i64(hot->cost) + vf_get_i64(partial->cost));
     *cost = *cost || vf_get32(partial->costed) > 0;
-    const le32 *from[] = {&partial->user_messages, &partial->assistant_messages, &partial->tool_calls, &partial->api_requests,
-                          &partial->api_errors,    &partial->compactions,        &partial->turns};
-    le32 *to[] = {&hot->user_messages, &hot->assistant_messages, &hot->tool_calls, &hot->api_requests,
-                  &hot->api_errors,    &hot->compactions,        &hot->turns};
+    const le32 *from[] = {&partial->user_messages, &partial->assistant_messages,
+                          &partial->tool_calls,    &partial->api_requests,
+                          &partial->api_errors,    &partial->compactions,
+                          &partial->turns};
+    le32 *to[] = {&hot->user_messages, &hot->assistant_messages, &hot->tool_calls,
+                  &hot->api_requests,  &hot->api_errors,         &hot->compactions,
+                  &hot->turns};
     for (size_t i = 0; i < sizeof to / sizeof *to; i++)
         vf_put32(to[i], vf_get32(*to[i]) + vf_get32(*from[i]));
 }
 
-/* The hot counters: of the best source (transcript > otel > hook), and of the API, which stands by itself. */
+/* The hot counters: of the best source (transcript > otel > hook), and of the API, which stands by
+ * itself. */
 static void resolve(vf_hot *hot, const vf_cold *cold) {
     int best = VF_SOURCE_API;
     for (int s = VF_SOURCE_HOOK; s < VF_SOURCES; s++)
@@ -41,7 +46,8 @@ static void resolve(vf_hot *hot, const vf_cold *cold) {
     if ((flags & VF_SR_STARTED) == 0)
         hot->last_started = hot->first_started;
 }
-_Static_assert(offsetof(vf_hot, turns) - offsetof(vf_hot, user_messages) == 6 * sizeof(le32), "counters stand together");
+_Static_assert(offsetof(vf_hot, turns) - offsetof(vf_hot, user_messages) == 6 * sizeof(le32),
+               "counters stand together");
 
 int ve_fold_settle(varve *store, ve_index *index, ve_group *group, uint64_t upto) {
     (void)upto;
@@ -96,7 +102,8 @@ int ve_fold_range(varve *store, ve_index *index, uint64_t from, uint64_t to, le6
     while ((found = ve_log_next(store, lsn, to, &at, &frame, &bytes, NULL)) == 1) {
         result = ve_fold(store, index, &store->group, at, &frame, bytes);
         lsn = at + vf_get32(frame.length);
-        if (result == VARVE_OK && store->trouble < 0) /* something that is there was not found: the fold would be wrong */
+        if (result == VARVE_OK &&
+            store->trouble < 0) /* something that is there was not found: the fold would be wrong */
             result = store->trouble;
         if (result == VARVE_OK && store->group.size > GROUP_FULL)
             result = finish(store, index, lsn, applied);

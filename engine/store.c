@@ -22,13 +22,18 @@ int ve_fail(varve *store, int error, const char *format, ...) {
 static int error_of_errno(int number) {
     switch (number) {
     case ENOSPC:
-    case EDQUOT: return VARVE_E_NO_SPACE;
-    case ENOMEM: return VARVE_E_NO_MEMORY;
+    case EDQUOT:
+        return VARVE_E_NO_SPACE;
+    case ENOMEM:
+        return VARVE_E_NO_MEMORY;
     case EACCES:
     case EPERM:
-    case EROFS: return VARVE_E_DENIED;
-    case EUCLEAN: return VARVE_E_INDEX; /* what the index says cannot be */
-    default: return VARVE_E_IO;
+    case EROFS:
+        return VARVE_E_DENIED;
+    case EUCLEAN:
+        return VARVE_E_INDEX; /* what the index says cannot be */
+    default:
+        return VARVE_E_IO;
     }
 }
 
@@ -57,7 +62,9 @@ void ve_say(varve *store, const char *format, ...) {
 int ve_enter(varve *store) {
     if (store->fork_mark == NULL || store->fork_mark[0] == 1)
         return VARVE_OK;
-    return ve_fail(store, VARVE_E_FORKED, "%s: this handle belongs to the parent process: open the store again", store->path);
+    return ve_fail(store, VARVE_E_FORKED,
+                   "%s: this handle belongs to the parent process: open the store again",
+                   store->path);
 }
 
 int ve_read_all(const ve_os *os, int fd, void *to, size_t size, uint64_t offset) {
@@ -95,7 +102,8 @@ int ve_write_all(const ve_os *os, int fd, const void *from, size_t size, uint64_
     return 0;
 }
 
-/* Makes a file with these bytes under a name that nobody has yet: complete or not at all. EEXIST is not an error. */
+/* Makes a file with these bytes under a name that nobody has yet: complete or not at all. EEXIST is
+ * not an error. */
 static int create_once(varve *store, const char *name, const void *bytes, size_t size) {
     const ve_os *os = store->os;
     uint64_t random = 0;
@@ -127,7 +135,8 @@ static int make_identity(varve *store, const varve_options *options) {
     memcpy(file.uuid, random, 16);
     memcpy(&file.hash_seed, random + 16, 8);
     vf_put_i64(&file.created, store->os->now());
-    vf_put32(&file.segment_size, options->segment_size != 0 ? options->segment_size : VF_SEGMENT_SIZE_DEFAULT);
+    vf_put32(&file.segment_size,
+             options->segment_size != 0 ? options->segment_size : VF_SEGMENT_SIZE_DEFAULT);
     if (options->machine_id.ptr != NULL) {
         memcpy(file.machine, options->machine_id.ptr, options->machine_id.size);
         vf_put32(&file.machine_size, (uint32_t)options->machine_id.size);
@@ -145,27 +154,36 @@ static int make_identity(varve *store, const varve_options *options) {
 static int read_identity(varve *store) {
     int fd = store->os->openat(store->dir, "STORE", O_RDONLY | O_NOFOLLOW, 0);
     if (fd < 0)
-        return errno == ENOENT ? ve_fail(store, VARVE_E_NOT_FOUND, "%s: there is no store here", store->path)
-                               : ve_fail_os(store, "%s/STORE: cannot be opened", store->path);
+        return errno == ENOENT
+                   ? ve_fail(store, VARVE_E_NOT_FOUND, "%s: there is no store here", store->path)
+                   : ve_fail_os(store, "%s/STORE: cannot be opened", store->path);
     uint8_t bytes[VF_STORE_SIZE];
     size_t size = 0;
     ssize_t got;
-    while (size < sizeof bytes && (got = store->os->pread(fd, bytes + size, sizeof bytes - size, (int64_t)size)) > 0)
+    while (size < sizeof bytes &&
+           (got = store->os->pread(fd, bytes + size, sizeof bytes - size, (int64_t)size)) > 0)
         size += (size_t)got;
     store->os->close(fd);
     int read_only = 0;
     vf_result result = vf_store_check(bytes, size, &store->ident, &read_only);
     if (result == VF_BAD_VERSION)
-        return ve_fail(store, VARVE_E_VERSION, "%s/STORE: made by format version %u.%u or with features that this program (%d.%d) must not read",
-                       store->path, vf_get16(store->ident.features.version_major), vf_get16(store->ident.features.version_minor),
-                       VF_VERSION_MAJOR, VF_VERSION_MINOR);
+        return ve_fail(store, VARVE_E_VERSION,
+                       "%s/STORE: made by format version %u.%u or with features that this program "
+                       "(%d.%d) must not read",
+                       store->path, vf_get16(store->ident.features.version_major),
+                       vf_get16(store->ident.features.version_minor), VF_VERSION_MAJOR,
+                       VF_VERSION_MINOR);
     if (result != VF_OK)
-        return ve_fail(store, VARVE_E_NOT_A_STORE, "%s/STORE: %s", store->path, vf_result_text(result));
+        return ve_fail(store, VARVE_E_NOT_A_STORE, "%s/STORE: %s", store->path,
+                       vf_result_text(result));
     if (read_only && !store->read_only)
-        return ve_fail(store, VARVE_E_VERSION, "%s/STORE: has features with which this program may only read it", store->path);
+        return ve_fail(store, VARVE_E_VERSION,
+                       "%s/STORE: has features with which this program may only read it",
+                       store->path);
     store->hash_seed = vf_get64(store->ident.hash_seed);
     store->segment_size = vf_get32(store->ident.segment_size);
-    store->machine = (varve_str){(const char *)store->ident.machine, vf_get32(store->ident.machine_size)};
+    store->machine =
+        (varve_str){(const char *)store->ident.machine, vf_get32(store->ident.machine_size)};
     return VARVE_OK;
 }
 
@@ -202,8 +220,9 @@ static int open_directory(varve *store, const varve_options *options) {
         store->dir = os->openat(AT_FDCWD, store->path, O_RDONLY | O_DIRECTORY, 0);
     }
     if (store->dir < 0)
-        return errno == ENOENT ? ve_fail(store, VARVE_E_NOT_FOUND, "%s: there is no store here", store->path)
-                               : ve_fail_os(store, "%s: cannot be opened", store->path);
+        return errno == ENOENT
+                   ? ve_fail(store, VARVE_E_NOT_FOUND, "%s: there is no store here", store->path)
+                   : ve_fail_os(store, "%s: cannot be opened", store->path);
     int result = read_identity(store);
     if (result == VARVE_E_NOT_FOUND && create) {
         static const char *const names[] = {"seg", "idx", "quarantine"};
@@ -227,7 +246,8 @@ static int open_for_writing(varve *store) {
         result = ve_index_open(store, &store->index, ve_word(&store->control->index_generation));
         if (result == VARVE_OK)
             return VARVE_OK;
-        ve_say(store, "%s: the index is missing or unfit (%s): it is made anew", store->path, store->error);
+        ve_say(store, "%s: the index is missing or unfit (%s): it is made anew", store->path,
+               store->error);
     }
     if (result < 0 && result != VARVE_E_INDEX && result != VARVE_E_NOT_FOUND)
         return result;
@@ -245,7 +265,8 @@ static int open_for_reading(varve *store) {
         return result;
     if (store->control != NULL && !store->no_index) {
         result = ve_index_open(store, &store->index, ve_word(&store->control->index_generation));
-        /* The index must be at the tail, or a writer be on its way there; a dead one is not waited for. */
+        /* The index must be at the tail, or a writer be on its way there; a dead one is not waited
+         * for. */
         uint64_t tail = ve_tail(store);
         for (int i = 0; result == VARVE_OK && i < 1000; i++) {
             if (ve_word(&store->control->applied) >= tail)
@@ -269,11 +290,15 @@ static int open_for_reading(varve *store) {
 }
 
 static int check_options(varve *store, const varve_options *options) {
-    if (options->machine_id.ptr != NULL && (options->machine_id.size == 0 || options->machine_id.size > VF_MACHINE_MAX))
-        return ve_fail(store, VARVE_E_ARGUMENT, "the machine id must have 1 to %d bytes", VF_MACHINE_MAX);
-    if (options->segment_size != 0 && (options->segment_size < VF_SEGMENT_SIZE_MIN ||
-                                       options->segment_size > VF_SEGMENT_SIZE_MAX || options->segment_size % 4096 != 0))
-        return ve_fail(store, VARVE_E_ARGUMENT, "the segment size must be a multiple of 4096 between 64 KiB and 1 GiB");
+    if (options->machine_id.ptr != NULL &&
+        (options->machine_id.size == 0 || options->machine_id.size > VF_MACHINE_MAX))
+        return ve_fail(store, VARVE_E_ARGUMENT, "the machine id must have 1 to %d bytes",
+                       VF_MACHINE_MAX);
+    if (options->segment_size != 0 &&
+        (options->segment_size < VF_SEGMENT_SIZE_MIN ||
+         options->segment_size > VF_SEGMENT_SIZE_MAX || options->segment_size % 4096 != 0))
+        return ve_fail(store, VARVE_E_ARGUMENT,
+                       "the segment size must be a multiple of 4096 between 64 KiB and 1 GiB");
     return VARVE_OK;
 }
 
@@ -288,7 +313,8 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
     if (store == NULL)
         return VARVE_E_NO_MEMORY;
     store->os = os;
-    store->dir = store->lock_append = store->lock_sync = store->write_fd = store->log.dir = store->index.dir = -1;
+    store->dir = store->lock_append = store->lock_sync = store->write_fd = store->log.dir =
+        store->index.dir = -1;
     store->path = strdup(path);
     const char *temp = options->temp_dir != NULL ? options->temp_dir : getenv("TMPDIR");
     store->temp_dir = strdup(temp != NULL && temp[0] != 0 ? temp : "/tmp");
@@ -303,7 +329,9 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
         store->fork_mark[0] = 1;
         madvise(mark, 4096, MADV_WIPEONFORK); /* an old kernel: a fork is not noticed */
     }
-    int result = store->path == NULL || store->temp_dir == NULL || mark == MAP_FAILED ? VARVE_E_NO_MEMORY : VARVE_OK;
+    int result = store->path == NULL || store->temp_dir == NULL || mark == MAP_FAILED
+                     ? VARVE_E_NO_MEMORY
+                     : VARVE_OK;
     if (result == VARVE_OK)
         result = check_options(store, options);
     if (result == VARVE_OK)
@@ -314,7 +342,8 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
         result = store->read_only ? open_for_reading(store) : open_for_writing(store);
     if (result < 0) {
         if (options->error != NULL && options->error_size > 0)
-            snprintf(options->error, options->error_size, "%s", store->error[0] != 0 ? store->error : varve_strerror(result));
+            snprintf(options->error, options->error_size, "%s",
+                     store->error[0] != 0 ? store->error : varve_strerror(result));
         varve_close(&store);
         return result;
     }

@@ -1,18 +1,18 @@
 /*
  * The store's inside: what one open handle holds, and how the parts of the engine call each other.
  *
- *   store.c     opening, creating, closing, errors       log.c      segments: mapping and reading records
- *   lock.c      flock with a bounded wait                commit.c   append: lock, write, publish, apply
- *   recover.c   finding the log's end, making the index  batch.c    encoding what is to be appended
- *   table.c     mapped tables and their linear hash      group.c    row changes that belong together, redo
- *   fold.c      one record into the session rows         charge.c   usage rows and what they count
- *   settle.c    what is due once a group                 family.c   parents, children, roll-ups
- *   segment.c   beginning and syncing segments           uid.c      the same event met again
- *   cursor.c    reading events                           scan.c     reading session records
+ *   store.c     opening, creating, closing, errors       log.c      segments: mapping and reading
+ * records lock.c      flock with a bounded wait                commit.c   append: lock, write,
+ * publish, apply recover.c   finding the log's end, making the index  batch.c    encoding what is
+ * to be appended table.c     mapped tables and their linear hash      group.c    row changes that
+ * belong together, redo fold.c      one record into the session rows         charge.c   usage rows
+ * and what they count settle.c    what is due once a group                 family.c   parents,
+ * children, roll-ups segment.c   beginning and syncing segments           uid.c      the same event
+ * met again cursor.c    reading events                           scan.c     reading session records
  *   event.c     a record as an event                     query.c    sessions by filter, order, page
  *   heap.c      the first of many, in order              query_fit.c      which sessions fit
- *                                                        query_events.c   events by filter and order
- *   control.c   the mapped page of words                 verify.c   reading everything
+ *                                                        query_events.c   events by filter and
+ * order control.c   the mapped page of words                 verify.c   reading everything
  */
 #ifndef VARVE_ENGINE_STORE_H
 #define VARVE_ENGINE_STORE_H
@@ -31,21 +31,21 @@
 typedef struct ve_segment {
     uint32_t number;
     uint64_t salt;
-    uint32_t first_chain;  /* chain value of its first record */
-    uint64_t prev_end;     /* from its header */
+    uint32_t first_chain; /* chain value of its first record */
+    uint64_t prev_end;    /* from its header */
     uint32_t prev_chain;
     uint64_t hole_from, hole_to;
-    const uint8_t *map;    /* NULL = not mapped */
-    size_t map_size;       /* reserved addresses; may go beyond the file's end */
-    uint64_t file_size;    /* when last looked at */
+    const uint8_t *map; /* NULL = not mapped */
+    size_t map_size;    /* reserved addresses; may go beyond the file's end */
+    uint64_t file_size; /* when last looked at */
 } ve_segment;
 
 typedef struct ve_log {
-    ve_segment **segment;  /* by number - 1; each stays where it is */
-    uint32_t count;        /* highest number seen */
+    ve_segment **segment; /* by number - 1; each stays where it is */
+    uint32_t count;       /* highest number seen */
     uint32_t room;
-    int dir;               /* seg/ */
-    void **retired;        /* mappings that were replaced; kept until close for pointers given out */
+    int dir;        /* seg/ */
+    void **retired; /* mappings that were replaced; kept until close for pointers given out */
     size_t *retired_size;
     size_t retired_count;
 } ve_log;
@@ -55,27 +55,28 @@ typedef struct ve_log {
 enum { VE_CHUNKS = 64 };
 typedef struct ve_part {
     uint8_t *chunk[VE_CHUNKS * 8]; /* mapped chunks, NULL = not yet */
-    uint32_t chunks;       /* one past the highest that is mapped */
+    uint32_t chunks;               /* one past the highest that is mapped */
     uint32_t item_size;
     uint64_t base, cap;
 } ve_part;
 
 typedef struct ve_table {
-    ve_part part[4];       /* rows, cold rows, words, overflow */
-    vf_table_head *head;   /* in the TABLES page */
+    ve_part part[4];     /* rows, cold rows, words, overflow */
+    vf_table_head *head; /* in the TABLES page */
 } ve_table;
 
 typedef struct ve_index {
     const ve_os *os;
-    int *trouble;          /* the store's: set when a part could not be mapped, so that "not found" is not believed */
-    int dir;               /* idx/<generation>, or -1: chunks are unlinked files in temp_dir */
+    int *trouble; /* the store's: set when a part could not be mapped, so that "not found" is not
+                     believed */
+    int dir;      /* idx/<generation>, or -1: chunks are unlinked files in temp_dir */
     const char *temp_dir;
     uint64_t generation;
     bool writable;
     bool open;
     uint64_t hash_seed;
-    vf_tables *tables;     /* mapped */
-    uint8_t *redo;         /* mapped; NULL for private indexes */
+    vf_tables *tables; /* mapped */
+    uint8_t *redo;     /* mapped; NULL for private indexes */
     ve_table table[VF_TABLES];
 } ve_index;
 
@@ -83,21 +84,21 @@ typedef struct ve_index {
 
 typedef struct ve_group_row {
     uint32_t table, row;
-    uint8_t *image;        /* hot row, followed by cold row for sessions */
+    uint8_t *image; /* hot row, followed by cold row for sessions */
     bool fresh;
-    bool dirty;            /* session: counters by source changed, to be resolved */
-    bool refold;           /* session: its life cycle must be folded again */
-    bool rewound;          /* session: all of it must be folded again, without what is hidden now */
+    bool dirty;   /* session: counters by source changed, to be resolved */
+    bool refold;  /* session: its life cycle must be folded again */
+    bool rewound; /* session: all of it must be folded again, without what is hidden now */
 } ve_group_row;
 
 typedef struct ve_group {
-    uint8_t *buffer;       /* a redo area being built: header, entries */
+    uint8_t *buffer; /* a redo area being built: header, entries */
     size_t size;
     ve_group_row *rows;
     size_t count;
-    uint32_t *slots;       /* hash of (table, row) -> index + 1 */
-    uint32_t *keys;        /* hash of (table, key) of the new rows -> index + 1 */
-    size_t slots_room;     /* of both */
+    uint32_t *slots;           /* hash of (table, row) -> index + 1 */
+    uint32_t *keys;            /* hash of (table, key) of the new rows -> index + 1 */
+    size_t slots_room;         /* of both */
     uint32_t fresh[VF_TABLES]; /* new rows in this group */
 } ve_group;
 
@@ -105,10 +106,10 @@ typedef struct ve_group {
 
 typedef struct ve_uids {
     vf_key session;
-    uint64_t upto;         /* the session's last lsn that is in the set */
-    vf_key *slot;          /* open addressing; zero = free */
+    uint64_t upto; /* the session's last lsn that is in the set */
+    vf_key *slot;  /* open addressing; zero = free */
     size_t room, count;
-    uint64_t used;         /* for choosing whom to drop */
+    uint64_t used; /* for choosing whom to drop */
 } ve_uids;
 enum { VE_UID_SETS = 32 };
 
@@ -119,7 +120,7 @@ struct varve {
     int dir, lock_append, lock_sync;
     bool read_only;
     bool no_index;
-    bool locked;           /* this handle holds the append lock */
+    bool locked; /* this handle holds the append lock */
     int lock_timeout_ms;
     void (*log_line)(void *context, const char *line);
     void *log_context;
@@ -134,13 +135,14 @@ struct varve {
     uint64_t private_tail; /* used when control is NULL */
 
     ve_log log;
-    int write_fd;          /* the active segment, -1 = not open */
+    int write_fd; /* the active segment, -1 = not open */
     uint32_t write_segment;
     ve_index index;
     ve_group group;
     ve_uids uids[VE_UID_SETS];
     uint64_t uid_clock;
-    int trouble;           /* VARVE_E_*: the system failed while something was looked up: what was not found may be there */
+    int trouble; /* VARVE_E_*: the system failed while something was looked up: what was not found
+                    may be there */
     char error[512];
 };
 
@@ -166,10 +168,11 @@ int ve_write_all(const ve_os *os, int fd, const void *from, size_t size, uint64_
 int ve_control_open(varve *store);   /* sets store->control if there is one to be believed */
 int ve_control_create(varve *store); /* under the lock: makes or re-makes it, state 0 */
 void ve_control_close(varve *store);
-uint64_t ve_word(const le64 *word);  /* atomic, acquire */
+uint64_t ve_word(const le64 *word);           /* atomic, acquire */
 void ve_set_word(le64 *word, uint64_t value); /* atomic, release */
 uint64_t ve_tail(const varve *store);
-/* Chain value at the tail; and the moment at which a new tail, with its chain value, is there for all. */
+/* Chain value at the tail; and the moment at which a new tail, with its chain value, is there for
+ * all. */
 uint32_t ve_chain(const varve *store);
 void ve_publish(varve *store, uint64_t tail, uint32_t chain, uint64_t last_record);
 /* Whether the last record in the log ends where CONTROL says, with the chain value that it says. */
@@ -199,19 +202,21 @@ void ve_log_forget(varve *store, uint32_t number);
 ve_segment *ve_log_segment(varve *store, uint32_t number);
 /* lsn at which a segment ends for readers: named by its successor, or the tail. */
 uint64_t ve_log_end(varve *store, uint32_t number);
-/* The record at 'lsn', whole and checked; pointers into the map. VARVE_E_CORRUPT if it is not one. */
+/* The record at 'lsn', whole and checked; pointers into the map. VARVE_E_CORRUPT if it is not one.
+ */
 int ve_log_record(varve *store, uint64_t lsn, vf_frame *ret_frame, const uint8_t **ret_bytes);
 /* The frame only. */
 int ve_log_frame(varve *store, uint64_t lsn, vf_frame *ret_frame);
 int ve_log_body(varve *store, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_body);
-/* Next record at or behind 'lsn' and before 'limit': 1 and its lsn, 0 at the end. Damage is stepped over; *ret_damage
- * (may be NULL) is then the lsn at which it began, else 0. */
-int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, vf_frame *ret_frame, const uint8_t **ret_bytes,
-                uint64_t *ret_damage);
+/* Next record at or behind 'lsn' and before 'limit': 1 and its lsn, 0 at the end. Damage is stepped
+ * over; *ret_damage (may be NULL) is then the lsn at which it began, else 0. */
+int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, vf_frame *ret_frame,
+                const uint8_t **ret_bytes, uint64_t *ret_damage);
 uint64_t ve_log_first(varve *store);
 /* lsn of the record before this one in its session, as a reader sees it: REWIND jumps. 0 = none. */
 int ve_log_older(varve *store, uint64_t lsn, const vf_frame *frame, uint64_t *ret_older);
-/* lsn of the record with this seq, going back from 'lsn'; VARVE_E_NOT_FOUND if it is hidden or none. */
+/* lsn of the record with this seq, going back from 'lsn'; VARVE_E_NOT_FOUND if it is hidden or
+ * none. */
 int ve_log_seek(varve *store, uint64_t lsn, uint64_t seq, uint64_t *ret_lsn);
 
 /* ---- table.c ---- */
@@ -220,7 +225,8 @@ int ve_index_create(varve *store, ve_index *index, uint64_t generation, bool pri
 int ve_index_open(varve *store, ve_index *index, uint64_t generation);
 void ve_index_close(ve_index *index);
 uint64_t ve_rows(const ve_index *index, vf_table table); /* 0 if the index is not open */
-/* Whether the tables' sizes are possible together; a damaged one would make appends grow or lose things. */
+/* Whether the tables' sizes are possible together; a damaged one would make appends grow or lose
+ * things. */
 bool ve_heads_hold(const ve_index *index);
 /* Address of an item, NULL if its chunk is not there. 'make' creates the chunk (writers). */
 uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part, uint64_t item, bool make);
@@ -228,7 +234,8 @@ uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part, uint64_t item, 
 uint32_t ve_find(ve_index *index, vf_table table, vf_key key);
 /* Adds the word for a row (if it is not there) and splits buckets that are due. */
 int ve_insert(ve_index *index, vf_table table, vf_key key, uint32_t row);
-/* A consistent copy of a row (sessions: hot, then cold if wanted). VARVE_E_INDEX if its sum does not hold. */
+/* A consistent copy of a row (sessions: hot, then cold if wanted). VARVE_E_INDEX if its sum does
+ * not hold. */
 int ve_read_row(ve_index *index, vf_table table, uint32_t row, bool cold, void *ret_row);
 uint32_t ve_row_sum(vf_table table, uint32_t row, const uint8_t *image);
 uint64_t ve_index_bytes(const ve_index *index);
@@ -246,39 +253,46 @@ uint32_t ve_group_find(ve_index *index, ve_group *group, vf_table table, vf_key 
 /* Puts the group in place: redo first (if the index has one), then the rows, words, counts. */
 int ve_group_place(varve *store, ve_index *index, ve_group *group, uint64_t applied);
 void ve_group_free(ve_group *group);
-/* Finishes what a dead writer left in the redo area. 1 if there was something; VARVE_E_INDEX if it cannot be. */
+/* Finishes what a dead writer left in the redo area. 1 if there was something; VARVE_E_INDEX if it
+ * cannot be. */
 int ve_redo(varve *store, ve_index *index, uint64_t *ret_applied);
 
 /* ---- fold.c, lifecycle.c, family.c, charge.c ---- */
 
 /* One record into the group's rows. */
-int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes);
+int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const vf_frame *frame,
+            const uint8_t *bytes);
 /* What is due once a group: life cycles, resolved counters, roll-ups. */
 int ve_fold_settle(varve *store, ve_index *index, ve_group *group, uint64_t upto);
-/* Folds the log from 'from' to 'to' into the index, group by group. 'applied': word to move along, or NULL. */
+/* Folds the log from 'from' to 'to' into the index, group by group. 'applied': word to move along,
+ * or NULL. */
 int ve_fold_range(varve *store, ve_index *index, uint64_t from, uint64_t to, le64 *applied);
-int ve_charge(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn, const vf_frame *frame,
-              const vf_body *body);
+int ve_charge(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn,
+              const vf_frame *frame, const vf_body *body);
 int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t child, uint32_t parent);
 int ve_roll_up(varve *store, ve_index *index, ve_group *group, uint32_t child, int64_t delta);
 int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row);
 /* Folds a session again after a REWIND: counts and fields, not what was paid. */
 int ve_refold(varve *store, ve_index *index, ve_group *group, uint32_t row);
 /* One record of a session into its row; 'paid': without charges. */
-int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn, const vf_frame *frame,
-                   const uint8_t *bytes, bool paid);
-/* Adds (sign 1) or takes back (-1) a counter that a SESSION record says outright, if it does: a token class, cost, turns. */
+int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row *session,
+                   uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, bool paid);
+/* Adds (sign 1) or takes back (-1) a counter that a SESSION record says outright, if it does: a
+ * token class, cost, turns. */
 enum { VE_COUNTER_COST = VF_TOKENS, VE_COUNTER_TURNS, VE_COUNTERS };
 void ve_absolute(vf_cold *cold, const vf_body *body, int counter, int sign);
 int ve_intern(varve *store, ve_index *index, ve_group *group, vf_text name, uint32_t *ret_name);
-/* -1, 0, 1: canonical order of two records (rules.md "Order"): time, source rank, position, uid, body sum. */
-int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b, const vf_body *b_body);
+/* -1, 0, 1: canonical order of two records (rules.md "Order"): time, source rank, position, uid,
+ * body sum. */
+int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,
+                 const vf_body *b_body);
 /* Whether an event takes part in the life cycle: starts, ends, activity. */
 enum { VE_LIFE_NONE = 0, VE_LIFE_START = 1, VE_LIFE_ACTIVITY = 2, VE_LIFE_END = 3 };
 int ve_life_of(const vf_frame *frame, const vf_body *body);
 /* Identity text of a session row; pointers into the log. */
 int ve_identity(varve *store, const vf_cold *cold, varve_str *ret_machine, varve_str *ret_id);
-int ve_compare_identity(varve_str a_machine, varve_str a_id, varve_str b_machine, varve_str b_id); /* id, then machine */
+int ve_compare_identity(varve_str a_machine, varve_str a_id, varve_str b_machine,
+                        varve_str b_id); /* id, then machine */
 /* Identity of a session row through the group, for ordering owners. */
 int ve_session_less(varve *store, ve_index *index, ve_group *group, uint32_t a, uint32_t b);
 
@@ -301,17 +315,19 @@ typedef struct ve_log_state {
     uint64_t tail;
     uint32_t chain;
     uint64_t hole_from, hole_to; /* acknowledged data that is damaged */
-    uint64_t torn;               /* bytes behind the tail that look like the remains of records; 0 = none */
-    uint32_t abandon;            /* segments from this number on hold only what was never acknowledged; 0 = none */
-    uint64_t witness;            /* everything before it was acknowledged by the disk */
-    uint64_t open_end;           /* behind the last whole record, its batch complete or not */
+    uint64_t torn; /* bytes behind the tail that look like the remains of records; 0 = none */
+    uint32_t
+        abandon; /* segments from this number on hold only what was never acknowledged; 0 = none */
+    uint64_t witness;  /* everything before it was acknowledged by the disk */
+    uint64_t open_end; /* behind the last whole record, its batch complete or not */
     uint32_t open_chain;
-    uint64_t last_record;        /* lsn of the record that ends at the tail, 0 = none in its segment */
+    uint64_t last_record; /* lsn of the record that ends at the tail, 0 = none in its segment */
     uint64_t open_record;
-    uint64_t known_tail;         /* where a CONTROL that is not believed saw the end, 0 = unknown */
+    uint64_t known_tail; /* where a CONTROL that is not believed saw the end, 0 = unknown */
 } ve_log_state;
 int ve_find_end(varve *store, ve_log_state *ret_state);
-int ve_rebuild(varve *store, uint64_t tail);   /* a new index generation from the log; under the lock */
+int ve_rebuild(varve *store,
+               uint64_t tail); /* a new index generation from the log; under the lock */
 int ve_private_index(varve *store, ve_index *index, uint64_t tail);
 /* For readers: the index that CONTROL names now. */
 int ve_follow_index(varve *store);
@@ -322,24 +338,24 @@ int ve_catch_up(varve *store);
 
 typedef struct ve_batch_session {
     size_t id_at, id_size, machine_at, machine_size; /* in the batch's texts */
-    bool has_machine;       /* else the store's */
-    uint64_t hash;          /* of both texts */
-    vf_key key;             /* this and what follows: for the append that is under way */
-    uint32_t same;          /* the first session of the batch with this key: itself, most often */
+    bool has_machine;                                /* else the store's */
+    uint64_t hash;                                   /* of both texts */
+    vf_key key;    /* this and what follows: for the append that is under way */
+    uint32_t same; /* the first session of the batch with this key: itself, most often */
     bool known, defined, introduced, checked;
     uint64_t last_seq, last_lsn, last_set;
 } ve_batch_session;
 
 typedef struct ve_batch_record {
-    size_t offset;          /* in the arena */
+    size_t offset; /* in the arena */
     uint32_t length;
-    uint32_t session;       /* index; UINT32_MAX = none */
+    uint32_t session; /* index; UINT32_MAX = none */
     vf_key uid;
     uint8_t kind;
     bool has_uid, trusted;
-    bool stamp;             /* gets the time of the append */
-    uint64_t seq;           /* FORK: the parent's last that is shared; REWIND: the last that stays */
-    uint32_t parent;        /* FORK: session of the batch */
+    bool stamp;      /* gets the time of the append */
+    uint64_t seq;    /* FORK: the parent's last that is shared; REWIND: the last that stays */
+    uint32_t parent; /* FORK: session of the batch */
 } ve_batch_record;
 
 struct varve_batch {
@@ -352,10 +368,10 @@ struct varve_batch {
     ve_batch_session *sessions;
     size_t session_count, sessions_room;
     uint32_t last_session;
-    uint32_t *slots;        /* by hash of the texts, then by key: session + 1 */
+    uint32_t *slots; /* by hash of the texts, then by key: session + 1 */
     size_t slots_room;
     bool trust;
-    uint8_t *duplicate;     /* one byte a record */
+    uint8_t *duplicate; /* one byte a record */
     size_t duplicate_room;
 };
 /* Grows an array to hold 'need' items; false: no memory. */
@@ -363,8 +379,8 @@ bool ve_grow(void *array, size_t *room, size_t need, size_t item_size);
 
 /* ---- uid.c ---- */
 
-/* Marks the batch's records whose uid their session has already. When the append then fails, ve_uid_free must
- * forget what was learnt. */
+/* Marks the batch's records whose uid their session has already. When the append then fails,
+ * ve_uid_free must forget what was learnt. */
 int ve_uid_check(varve *store, varve_batch *batch);
 void ve_uid_free(varve *store);
 
@@ -376,12 +392,15 @@ typedef struct ve_place {
     vf_frame frame;
     const uint8_t *bytes;
 } ve_place;
-/* Records behind 'after' and before 'limit' (UINT64_MAX: the tail); of a session besides by from_seq, as varve.h says. */
-int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t after, uint64_t limit, uint32_t flags,
-                      varve_cursor **ret_cursor);
-int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags, varve_cursor **ret_cursor);
+/* Records behind 'after' and before 'limit' (UINT64_MAX: the tail); of a session besides by
+ * from_seq, as varve.h says. */
+int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t after, uint64_t limit,
+                      uint32_t flags, varve_cursor **ret_cursor);
+int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags,
+                    varve_cursor **ret_cursor);
 int ve_cursor_next(varve_cursor *cursor, ve_place *ret); /* 1 = one, 0 = no more */
-int ve_event_fill(varve *store, vf_key shown_by, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, varve_event *ret);
+int ve_event_fill(varve *store, vf_key shown_by, uint64_t lsn, const vf_frame *frame,
+                  const uint8_t *bytes, varve_event *ret);
 
 /* ---- query_fit.c ---- */
 
@@ -418,24 +437,27 @@ int ve_scan_labels(varve_scan *scan, const vf_cold *cold, varve_str *ret_labels)
 
 /* ---- heap.c ---- */
 
-/* Items that are added in any order and taken in that which 'before' says (1: a comes before b; it may note things in
- * the items). With a limit only the first so many are kept. */
+/* Items that are added in any order and taken in that which 'before' says (1: a comes before b; it
+ * may note things in the items). With a limit only the first so many are kept. */
 typedef struct ve_heap {
     uint8_t *items;
     size_t count, room, item_size;
-    size_t limit;          /* 0 = none */
-    bool first;            /* the root is the first of all (when taking), not the last */
+    size_t limit; /* 0 = none */
+    bool first;   /* the root is the first of all (when taking), not the last */
     int (*before)(void *context, void *a, void *b);
     void *context;
 } ve_heap;
 enum { VE_HEAP_ITEM_MAX = 32 };
 bool ve_heap_add(ve_heap *heap, void *item); /* false: no memory */
-bool ve_heap_take(ve_heap *heap, void *ret); /* false: none is left. Nothing may be added any more */
+bool ve_heap_take(ve_heap *heap,
+                  void *ret); /* false: none is left. Nothing may be added any more */
 
 /* ---- segment.c ---- */
 
-/* Under the lock: begins segment 'number' behind 'prev_end' and makes it the one that is written. */
-int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t prev_chain, uint64_t hole_from, uint64_t hole_to);
+/* Under the lock: begins segment 'number' behind 'prev_end' and makes it the one that is written.
+ */
+int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t prev_chain,
+                     uint64_t hole_from, uint64_t hole_to);
 /* Opens segment 'number' for writing, if another one is open or none. */
 int ve_segment_write(varve *store, uint32_t number);
 int ve_sync_to(varve *store, uint64_t need);

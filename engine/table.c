@@ -23,14 +23,20 @@ static uint32_t layout_sum(void) {
 
 static uint32_t item_size(vf_table table, uint32_t part) {
     switch (part) {
-    case VF_PART_ROWS: return table == VF_TABLE_SESSIONS ? VF_HOT_SIZE : vf_row_size(table);
-    case VF_PART_COLD: return table == VF_TABLE_SESSIONS ? VF_COLD_SIZE : 0;
-    default: return VF_BUCKET_SIZE;
+    case VF_PART_ROWS:
+        return table == VF_TABLE_SESSIONS ? VF_HOT_SIZE : vf_row_size(table);
+    case VF_PART_COLD:
+        return table == VF_TABLE_SESSIONS ? VF_COLD_SIZE : 0;
+    default:
+        return VF_BUCKET_SIZE;
     }
 }
 
 static void lay_out(varve *store, ve_index *index) {
-    *index = (ve_index){.os = store->os, .dir = -1, .temp_dir = store->temp_dir, .hash_seed = store->hash_seed,
+    *index = (ve_index){.os = store->os,
+                        .dir = -1,
+                        .temp_dir = store->temp_dir,
+                        .hash_seed = store->hash_seed,
                         .trouble = &store->trouble};
     for (uint32_t t = 0; t < VF_TABLES; t++)
         for (uint32_t p = 0; p < 4; p++) {
@@ -43,7 +49,9 @@ static void lay_out(varve *store, ve_index *index) {
 /* Opens a file of the index, or an unlinked one for a private index. -1 and errno. */
 static int open_file(ve_index *index, const char *name, bool make) {
     if (index->dir >= 0)
-        return index->os->openat(index->dir, name, (index->writable ? O_RDWR : O_RDONLY) | (make ? O_CREAT : 0) | O_NOFOLLOW, 0600);
+        return index->os->openat(
+            index->dir, name,
+            (index->writable ? O_RDWR : O_RDONLY) | (make ? O_CREAT : 0) | O_NOFOLLOW, 0600);
     int fd = index->os->openat(AT_FDCWD, index->temp_dir, O_RDWR | O_TMPFILE, 0600);
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
         return fd;
@@ -71,7 +79,8 @@ static void *map_file(ve_index *index, const char *name, size_t size, bool make)
             errno = ENOENT;
     }
     if (whole)
-        map = index->os->mmap(size, index->writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+        map = index->os->mmap(size, index->writable ? PROT_READ | PROT_WRITE : PROT_READ,
+                              MAP_SHARED, fd, 0);
     int number = errno;
     index->os->close(fd);
     errno = number;
@@ -94,9 +103,12 @@ uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part_number, uint64_t
     if (part->chunk[chunk] == NULL) {
         char name[64];
         chunk_name(name, table, part_number, chunk);
-        part->chunk[chunk] = map_file(index, name, (size_t)count * part->item_size, make && index->writable);
+        part->chunk[chunk] =
+            map_file(index, name, (size_t)count * part->item_size, make && index->writable);
         if (part->chunk[chunk] == NULL) {
-            *index->trouble = errno == ENOENT ? VARVE_E_INDEX : errno == ENOMEM ? VARVE_E_NO_MEMORY : VARVE_E_IO;
+            *index->trouble = errno == ENOENT   ? VARVE_E_INDEX
+                              : errno == ENOMEM ? VARVE_E_NO_MEMORY
+                                                : VARVE_E_IO;
             return NULL;
         }
         part->chunks = chunk + 1 > part->chunks ? chunk + 1 : part->chunks;
@@ -113,8 +125,9 @@ uint64_t ve_rows(const ve_index *index, vf_table table) {
 static int open_tables(varve *store, ve_index *index, bool make) {
     index->tables = map_file(index, "TABLES", VF_TABLES_SIZE, make);
     if (index->tables == NULL)
-        return errno == ENOENT ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no table of tables", store->path)
-                               : ve_fail_os(store, "%s/idx/TABLES: cannot be mapped", store->path);
+        return errno == ENOENT
+                   ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no table of tables", store->path)
+                   : ve_fail_os(store, "%s/idx/TABLES: cannot be mapped", store->path);
     if (make) {
         vf_tables *tables = index->tables;
         memset(tables, 0, sizeof *tables);
@@ -126,15 +139,17 @@ static int open_tables(varve *store, ve_index *index, bool make) {
                memcmp(index->tables->store_uuid, store->ident.uuid, 16) != 0 ||
                vf_get32(index->tables->version_major) != VF_VERSION_MAJOR ||
                vf_get32(index->tables->row_sizes_sum) != layout_sum()) {
-        return ve_fail(store, VARVE_E_INDEX, "%s/idx: is of another store, version or layout", store->path);
+        return ve_fail(store, VARVE_E_INDEX, "%s/idx: is of another store, version or layout",
+                       store->path);
     }
     for (uint32_t t = 0; t < VF_TABLES; t++)
         index->table[t].head = &index->tables->table[t];
     if (index->dir >= 0 && index->writable) { /* readers look into it when they must: from_redo */
         index->redo = map_file(index, "REDO", VF_REDO_SIZE, make);
         if (index->redo == NULL)
-            return errno == ENOENT ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no redo area", store->path)
-                                   : ve_fail_os(store, "%s/idx/REDO: cannot be mapped", store->path);
+            return errno == ENOENT
+                       ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no redo area", store->path)
+                       : ve_fail_os(store, "%s/idx/REDO: cannot be mapped", store->path);
     }
     index->open = true;
     return VARVE_OK;
@@ -143,8 +158,10 @@ static int open_tables(varve *store, ve_index *index, bool make) {
 bool ve_heads_hold(const ve_index *index) {
     for (uint32_t t = 0; t < VF_TABLES; t++) {
         const vf_table_head *head = index->table[t].head;
-        uint64_t rows = ve_word(&head->rows), buckets = ve_word(&head->buckets), keyed = ve_word(&head->keyed);
-        if (keyed > rows + 1 || rows > UINT32_MAX || buckets == 0 || buckets > keyed + 1 || ve_word(&head->overflow) > keyed)
+        uint64_t rows = ve_word(&head->rows), buckets = ve_word(&head->buckets),
+                 keyed = ve_word(&head->keyed);
+        if (keyed > rows + 1 || rows > UINT32_MAX || buckets == 0 || buckets > keyed + 1 ||
+            ve_word(&head->overflow) > keyed)
             return false;
     }
     return true;
@@ -163,18 +180,21 @@ int ve_index_create(varve *store, ve_index *index, uint64_t generation, bool pri
     index->writable = true;
     index->generation = generation;
     if (!private_files && (index->dir = generation_directory(store, generation, true)) < 0)
-        return ve_fail_os(store, "%s/idx/%llu: cannot be made", store->path, (unsigned long long)generation);
+        return ve_fail_os(store, "%s/idx/%llu: cannot be made", store->path,
+                          (unsigned long long)generation);
     int result = open_tables(store, index, true);
     for (uint32_t t = 0; t < VF_TABLES && result == VARVE_OK; t++) {
         if (ve_item(index, (vf_table)t, VF_PART_WORDS, 0, true) == NULL)
-            return ve_fail_os(store, "%s/idx: no room for a table", private_files ? store->temp_dir : store->path);
+            return ve_fail_os(store, "%s/idx: no room for a table",
+                              private_files ? store->temp_dir : store->path);
         ve_set_word(&index->table[t].head->buckets, 1);
     }
     return result;
 }
 
 /* Whether the chunk that holds an item is there, whole; without mapping it. */
-static bool chunk_is_there(const ve_index *index, vf_table table, uint32_t part_number, uint64_t item) {
+static bool chunk_is_there(const ve_index *index, vf_table table, uint32_t part_number,
+                           uint64_t item) {
     const ve_part *part = &index->table[table].part[part_number];
     uint32_t chunk;
     uint64_t first, count;
@@ -182,7 +202,8 @@ static bool chunk_is_there(const ve_index *index, vf_table table, uint32_t part_
     struct stat file;
     vf_chunk_of(item, part->base, part->cap, &chunk, &first, &count);
     chunk_name(name, table, part_number, chunk);
-    return chunk < MAX_CHUNKS && index->os->fstatat(index->dir, name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+    return chunk < MAX_CHUNKS &&
+           index->os->fstatat(index->dir, name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
            (uint64_t)file.st_size >= count * part->item_size;
 }
 
@@ -193,19 +214,23 @@ int ve_index_open(varve *store, ve_index *index, uint64_t generation) {
     index->generation = generation;
     index->dir = generation_directory(store, generation, false);
     if (index->dir < 0)
-        return ve_fail(store, VARVE_E_INDEX, "%s/idx/%llu: is missing", store->path, (unsigned long long)generation);
+        return ve_fail(store, VARVE_E_INDEX, "%s/idx/%llu: is missing", store->path,
+                       (unsigned long long)generation);
     int result = open_tables(store, index, false);
     /* The newest chunk of each part must be there, or the index is unfit as a whole. */
     for (uint32_t t = 0; t < VF_TABLES && result == VARVE_OK; t++) {
-        uint64_t items[4] = {ve_rows(index, (vf_table)t), ve_rows(index, (vf_table)t), ve_word(&index->table[t].head->buckets),
+        uint64_t items[4] = {ve_rows(index, (vf_table)t), ve_rows(index, (vf_table)t),
+                             ve_word(&index->table[t].head->buckets),
                              ve_word(&index->table[t].head->overflow)};
         for (uint32_t p = 0; p < 4 && result == VARVE_OK; p++)
             if (items[p] > 0 && index->table[t].part[p].item_size > 0 &&
                 !chunk_is_there(index, (vf_table)t, p, items[p] - 1))
-                result = ve_fail(store, VARVE_E_INDEX, "%s/idx/%llu: a part of table %s is missing", store->path,
-                                 (unsigned long long)generation, vf_table_name((vf_table)t));
+                result = ve_fail(store, VARVE_E_INDEX, "%s/idx/%llu: a part of table %s is missing",
+                                 store->path, (unsigned long long)generation,
+                                 vf_table_name((vf_table)t));
         if (result == VARVE_OK && !ve_heads_hold(index))
-            result = ve_fail(store, VARVE_E_INDEX, "%s/idx: the sizes of the tables do not fit together", store->path);
+            result = ve_fail(store, VARVE_E_INDEX,
+                             "%s/idx: the sizes of the tables do not fit together", store->path);
     }
     if (result < 0)
         ve_index_close(index);
@@ -242,7 +267,7 @@ uint64_t ve_index_bytes(const ve_index *index) {
     for (uint32_t t = 0; t < VF_TABLES; t++)
         for (uint32_t p = 0; p < 4; p++) {
             const ve_part *part = &index->table[t].part[p];
-            uint64_t items = p <= VF_PART_COLD ? ve_rows(index, (vf_table)t)
+            uint64_t items = p <= VF_PART_COLD    ? ve_rows(index, (vf_table)t)
                              : p == VF_PART_WORDS ? ve_word(&index->table[t].head->buckets)
                                                   : ve_word(&index->table[t].head->overflow);
             uint32_t chunk;
@@ -273,7 +298,9 @@ static vf_bucket *bucket_at(ve_index *index, vf_table table, uint64_t bucket, bo
 
 static vf_bucket *next_bucket(ve_index *index, vf_table table, const vf_bucket *bucket) {
     uint64_t overflow = ve_word(&bucket->overflow);
-    return overflow == 0 ? NULL : (vf_bucket *)(void *)ve_item(index, table, VF_PART_OVERFLOW, overflow - 1, false);
+    return overflow == 0
+               ? NULL
+               : (vf_bucket *)(void *)ve_item(index, table, VF_PART_OVERFLOW, overflow - 1, false);
 }
 
 uint32_t ve_find(ve_index *index, vf_table table, vf_key key) {
@@ -286,19 +313,24 @@ uint32_t ve_find(ve_index *index, vf_table table, vf_key key) {
     uint64_t buckets = ve_word(&index->table[table].head->buckets), before;
     do {
         before = buckets;
-        const vf_bucket *bucket = bucket_at(index, table, vf_bucket_of(tag, (uint32_t)buckets), false);
-        for (int hops = 0; bucket != NULL && hops < HOPS_MAX; bucket = next_bucket(index, table, bucket), hops++)
+        const vf_bucket *bucket =
+            bucket_at(index, table, vf_bucket_of(tag, (uint32_t)buckets), false);
+        for (int hops = 0; bucket != NULL && hops < HOPS_MAX;
+             bucket = next_bucket(index, table, bucket), hops++)
             for (int i = 0; i < VF_BUCKET_WORDS; i++) {
                 uint64_t word = ve_word(&bucket->word[i]);
-                if ((uint32_t)(word >> 32) == tag && (uint32_t)word != 0 && row_has_key(index, table, (uint32_t)word - 1, key))
+                if ((uint32_t)(word >> 32) == tag && (uint32_t)word != 0 &&
+                    row_has_key(index, table, (uint32_t)word - 1, key))
                     return (uint32_t)word - 1;
             }
-        buckets = ve_word(&index->table[table].head->buckets); /* a split may have moved it meanwhile */
+        buckets =
+            ve_word(&index->table[table].head->buckets); /* a split may have moved it meanwhile */
     } while (buckets != before);
     return UINT32_MAX;
 }
 
-/* Puts a word into the first free place of a bucket's chain, unless it is there. 1 added, 0 was there, -1 no room. */
+/* Puts a word into the first free place of a bucket's chain, unless it is there. 1 added, 0 was
+ * there, -1 no room. */
 static int put_word(ve_index *index, vf_table table, vf_bucket *bucket, uint64_t word) {
     le64 *free_place = NULL;
     vf_bucket *last = bucket;
@@ -319,11 +351,13 @@ static int put_word(ve_index *index, vf_table table, vf_bucket *bucket, uint64_t
     if (free_place == NULL) {
         vf_table_head *head = index->table[table].head;
         uint64_t number = ve_word(&head->overflow);
-        vf_bucket *fresh = (vf_bucket *)(void *)ve_item(index, table, VF_PART_OVERFLOW, number, true);
+        vf_bucket *fresh =
+            (vf_bucket *)(void *)ve_item(index, table, VF_PART_OVERFLOW, number, true);
         if (fresh == NULL)
             return -1;
         memset(fresh, 0, sizeof *fresh);
-        ve_set_word(&head->overflow, number + 1); /* counted before linked: a death between only wastes it */
+        ve_set_word(&head->overflow,
+                    number + 1); /* counted before linked: a death between only wastes it */
         ve_set_word(&last->overflow, number + 1);
         free_place = &fresh->word[0];
     }
@@ -331,7 +365,8 @@ static int put_word(ve_index *index, vf_table table, vf_bucket *bucket, uint64_t
     return 1;
 }
 
-/* Adds one bucket and moves the words that now belong there. See SPEC.md for what a reader sees meanwhile. */
+/* Adds one bucket and moves the words that now belong there. See SPEC.md for what a reader sees
+ * meanwhile. */
 static int split(ve_index *index, vf_table table) {
     vf_table_head *head = index->table[table].head;
     uint64_t buckets = ve_word(&head->buckets);
@@ -350,7 +385,8 @@ static int split(ve_index *index, vf_table table) {
     for (vf_bucket *b = old; b != NULL && hops < HOPS_MAX; b = next_bucket(index, table, b), hops++)
         for (int i = 0; i < VF_BUCKET_WORDS; i++) {
             uint64_t word = ve_word(&b->word[i]);
-            if (word != 0 && vf_bucket_of((uint32_t)(word >> 32), more) == buckets && put_word(index, table, fresh, word) < 0)
+            if (word != 0 && vf_bucket_of((uint32_t)(word >> 32), more) == buckets &&
+                put_word(index, table, fresh, word) < 0)
                 return -1;
         }
     ve_set_word(&head->buckets, more);
@@ -367,12 +403,16 @@ static int split(ve_index *index, vf_table table) {
 int ve_insert(ve_index *index, vf_table table, vf_key key, uint32_t row) {
     vf_table_head *head = index->table[table].head;
     uint32_t tag = vf_key_tag(key, index->hash_seed);
-    vf_bucket *bucket = bucket_at(index, table, vf_bucket_of(tag, (uint32_t)ve_word(&head->buckets)), false);
-    int added = bucket == NULL ? -1 : put_word(index, table, bucket, (uint64_t)tag << 32 | ((uint64_t)row + 1));
+    vf_bucket *bucket =
+        bucket_at(index, table, vf_bucket_of(tag, (uint32_t)ve_word(&head->buckets)), false);
+    int added = bucket == NULL
+                    ? -1
+                    : put_word(index, table, bucket, (uint64_t)tag << 32 | ((uint64_t)row + 1));
     if (added <= 0)
         return added;
     ve_set_word(&head->keyed, ve_word(&head->keyed) + 1);
-    if (ve_word(&head->keyed) > ve_word(&head->buckets) * VF_BUCKET_LOAD) /* at most one: a damaged count cannot run away */
+    if (ve_word(&head->keyed) >
+        ve_word(&head->buckets) * VF_BUCKET_LOAD) /* at most one: a damaged count cannot run away */
         return split(index, table);
     return 0;
 }
@@ -390,12 +430,14 @@ static bool from_redo(ve_index *index, vf_table table, uint32_t row, void *ret_r
     if (copy == NULL)
         return false;
     memcpy(copy, index->redo, VF_REDO_SIZE);
-    if (vf_get64(((vf_redo_header *)(void *)copy)->state) != 0 && vf_redo_check(copy, VF_REDO_SIZE) == VF_OK) {
+    if (vf_get64(((vf_redo_header *)(void *)copy)->state) != 0 &&
+        vf_redo_check(copy, VF_REDO_SIZE) == VF_OK) {
         size_t at = 0;
         vf_redo_entry entry;
         const uint8_t *image;
         while (!found && vf_redo_next(copy, VF_REDO_SIZE, &at, &entry, &image) == 1)
-            if (vf_get32(entry.table) == (uint32_t)table && vf_get32(entry.row) == row && vf_get32(entry.size) >= size) {
+            if (vf_get32(entry.table) == (uint32_t)table && vf_get32(entry.row) == row &&
+                vf_get32(entry.size) >= size) {
                 memcpy(ret_row, image, size);
                 found = true;
             }

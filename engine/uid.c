@@ -1,7 +1,7 @@
 /*
- * uids: has the session this event already? The uids of a session are collected by walking its records
- * backwards, once per handle and session; later calls only walk what has come since. A session with more
- * uids than may be kept is walked for each batch instead. SPEC.md "uid".
+ * uids: has the session this event already? The uids of a session are collected by walking its
+ * records backwards, once per handle and session; later calls only walk what has come since. A
+ * session with more uids than may be kept is walked for each batch instead. SPEC.md "uid".
  */
 #include "engine/store.h"
 
@@ -87,8 +87,10 @@ static void make_room(varve *store, const ve_uids *keep) {
         }
 }
 
-/* Gives 'each' the uid of every record of the session from 'lsn' back to, not including, 'until'. */
-static int walk(varve *store, uint64_t lsn, uint64_t until, bool (*each)(void *context, vf_key uid), void *context) {
+/* Gives 'each' the uid of every record of the session from 'lsn' back to, not including, 'until'.
+ */
+static int walk(varve *store, uint64_t lsn, uint64_t until, bool (*each)(void *context, vf_key uid),
+                void *context) {
     while (lsn != 0 && lsn != until) {
         vf_frame frame;
         const uint8_t *bytes;
@@ -96,8 +98,10 @@ static int walk(varve *store, uint64_t lsn, uint64_t until, bool (*each)(void *c
         if (result < 0 && !ve_is_damage(result))
             return result;
         if (result < 0)
-            return VARVE_OK; /* damage: what lies before it cannot be reached; a duplicate is better than a loss */
-        if (frame.kind == VF_KIND_EVENT && vf_get32(frame.length) >= VF_FRAME_SIZE + VF_FIXED_SIZE) {
+            return VARVE_OK; /* damage: what lies before it cannot be reached; a duplicate is better
+                                than a loss */
+        if (frame.kind == VF_KIND_EVENT &&
+            vf_get32(frame.length) >= VF_FRAME_SIZE + VF_FIXED_SIZE) {
             vf_fixed fixed;
             memcpy(&fixed, bytes + VF_FRAME_SIZE, sizeof fixed);
             if ((vf_get64(fixed.present) & VF_HAS_UID) != 0 && !each(context, fixed.uid))
@@ -129,11 +133,13 @@ static uint32_t session_of(const varve_batch *batch, size_t record) {
     return session == UINT32_MAX ? session : batch->sessions[session].same;
 }
 
-static int check_large(varve *store, varve_batch *batch, uint32_t session, uint64_t last_lsn, ve_uids *ret_met) {
+static int check_large(varve *store, varve_batch *batch, uint32_t session, uint64_t last_lsn,
+                       ve_uids *ret_met) {
     ve_uids wanted = {0};
     int result = VARVE_OK;
     for (size_t i = 0; i < batch->count && result == VARVE_OK; i++)
-        if (session_of(batch, i) == session && batch->records[i].has_uid && !put(&wanted, batch->records[i].uid))
+        if (session_of(batch, i) == session && batch->records[i].has_uid &&
+            !put(&wanted, batch->records[i].uid))
             result = ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     meeting m = {&wanted, ret_met};
     if (result == VARVE_OK)
@@ -147,8 +153,10 @@ static int check_session(varve *store, varve_batch *batch, uint32_t number) {
     ve_uids *set = set_of(store, session->key);
     ve_uids met = {0};
     vf_hot hot;
-    uint32_t row = session->known ? ve_find(&store->index, VF_TABLE_SESSIONS, session->key) : UINT32_MAX;
-    bool large = row != UINT32_MAX && ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) == VARVE_OK &&
+    uint32_t row =
+        session->known ? ve_find(&store->index, VF_TABLE_SESSIONS, session->key) : UINT32_MAX;
+    bool large = row != UINT32_MAX &&
+                 ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) == VARVE_OK &&
                  vf_get64(hot.events) > KEEP_MAX;
     int result = large ? check_large(store, batch, number, session->last_lsn, &met)
                        : walk(store, session->last_lsn, set->upto, collect, set);

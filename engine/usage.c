@@ -7,7 +7,7 @@ typedef struct {
     varve *store;
     int (*each)(void *context, const varve_usage *usage);
     void *context;
-    uint32_t model;      /* whose name is in 'name' */
+    uint32_t model; /* whose name is in 'name' */
     vf_name_row name;
 } reading;
 
@@ -18,7 +18,8 @@ static int less(void *context, uint32_t a, uint32_t b) {
     varve_str machine[2], id[2];
     for (int i = 0; i < 2; i++)
         if (ve_read_row(&r->store->index, VF_TABLE_SESSIONS, row[i], true, image[i]) < 0 ||
-            ve_identity(r->store, (const vf_cold *)(const void *)(image[i] + VF_HOT_SIZE), &machine[i], &id[i]) < 0)
+            ve_identity(r->store, (const vf_cold *)(const void *)(image[i] + VF_HOT_SIZE),
+                        &machine[i], &id[i]) < 0)
             return a < b;
     return ve_compare_identity(machine[0], id[0], machine[1], id[1]) < 0;
 }
@@ -27,8 +28,11 @@ static int name_model(reading *r, uint32_t model, varve_str *ret_name) {
     *ret_name = (varve_str){NULL, 0};
     if (model == 0)
         return VARVE_OK;
-    if (model != r->model && ve_read_row(&r->store->index, VF_TABLE_NAMES, model - 1, true, &r->name) < 0)
-        return ve_fail(r->store, VARVE_E_INDEX, "%s/idx: row %u of table names is damaged: run varve reindex", r->store->path, model - 1);
+    if (model != r->model &&
+        ve_read_row(&r->store->index, VF_TABLE_NAMES, model - 1, true, &r->name) < 0)
+        return ve_fail(r->store, VARVE_E_INDEX,
+                       "%s/idx: row %u of table names is damaged: run varve reindex",
+                       r->store->path, model - 1);
     r->model = model;
     uint32_t size = vf_get32(r->name.size);
     *ret_name = (varve_str){(const char *)r->name.text, size < VF_NAME_MAX ? size : VF_NAME_MAX};
@@ -39,8 +43,9 @@ static int name_model(reading *r, uint32_t model, varve_str *ret_name) {
 static int counts(reading *r, const vf_share *share, bool *ret_counts) {
     vf_hot hot;
     if (ve_read_row(&r->store->index, VF_TABLE_SESSIONS, share->owner, false, &hot) < 0)
-        return ve_fail(r->store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged: run varve reindex", r->store->path,
-                       share->owner);
+        return ve_fail(r->store, VARVE_E_INDEX,
+                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
+                       r->store->path, share->owner);
     *ret_counts = share->source == VF_SOURCE_API || share->source == hot.best_source;
     return VARVE_OK;
 }
@@ -50,10 +55,16 @@ static int give(reading *r, const vf_share *share) {
     int result = counts(r, share, &wanted);
     if (result < 0 || !wanted)
         return result;
-    varve_usage usage = {.size = sizeof usage, .session_row = share->owner, .kind = share->kind, .source = share->source,
-                         .has_time = (share->flags & VF_UR_TIME) != 0, .has_cost = (share->flags & VF_UR_COST) != 0,
-                         .lower_bound = (share->flags & VF_UR_LOWER_BOUND) != 0, .time = share->time,
-                         .price_table = share->price_table, .cost = share->cost};
+    varve_usage usage = {.size = sizeof usage,
+                         .session_row = share->owner,
+                         .kind = share->kind,
+                         .source = share->source,
+                         .has_time = (share->flags & VF_UR_TIME) != 0,
+                         .has_cost = (share->flags & VF_UR_COST) != 0,
+                         .lower_bound = (share->flags & VF_UR_LOWER_BOUND) != 0,
+                         .time = share->time,
+                         .price_table = share->price_table,
+                         .cost = share->cost};
     memcpy(usage.tokens, share->tokens, sizeof usage.tokens);
     if ((result = name_model(r, share->model, &usage.model)) < 0)
         return result;
@@ -62,11 +73,14 @@ static int give(reading *r, const vf_share *share) {
 
 static int read_row(reading *r, uint32_t row, vf_usage *ret_row) {
     if (ve_read_row(&r->store->index, VF_TABLE_USAGE, row, true, ret_row) < 0)
-        return ve_fail(r->store, VARVE_E_INDEX, "%s/idx: row %u of table usage is damaged: run varve reindex", r->store->path, row);
+        return ve_fail(r->store, VARVE_E_INDEX,
+                       "%s/idx: row %u of table usage is damaged: run varve reindex",
+                       r->store->path, row);
     return VARVE_OK;
 }
 
-int varve_usage_each(varve *store, int (*each)(void *context, const varve_usage *usage), void *context) {
+int varve_usage_each(varve *store, int (*each)(void *context, const varve_usage *usage),
+                     void *context) {
     int result = ve_enter(store);
     if (result == VARVE_OK)
         result = ve_follow_index(store);
@@ -82,7 +96,8 @@ int varve_usage_each(varve *store, int (*each)(void *context, const varve_usage 
         /* Rows of one message are read together, from the first of them. */
         if ((chain[0].flags & VF_UR_SINGLE) == 0 && (chain[0].flags & VF_UR_LINKED) != 0)
             continue;
-        for (uint32_t next = vf_get32(chain[0].next); next != 0 && count < VF_USAGE_CHAIN_MAX; count++) {
+        for (uint32_t next = vf_get32(chain[0].next); next != 0 && count < VF_USAGE_CHAIN_MAX;
+             count++) {
             if ((result = read_row(&r, next - 1, &chain[count])) < 0)
                 return result;
             next = vf_get32(chain[count].next);

@@ -18,27 +18,31 @@ typedef struct {
     uint64_t tail;
 } verification;
 
-static void tell(verification *v, int error, const char *file, uint64_t offset, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
-static void tell(verification *v, int error, const char *file, uint64_t offset, const char *format, ...) {
+static void tell(verification *v, int error, const char *file, uint64_t offset, const char *format,
+                 ...) __attribute__((format(printf, 5, 6)));
+static void tell(verification *v, int error, const char *file, uint64_t offset, const char *format,
+                 ...) {
     char what[300];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
     v->faults += error != 0;
-    varve_finding finding = {.size = sizeof finding, .error = error, .file = file, .offset = offset, .what = what};
+    varve_finding finding = {
+        .size = sizeof finding, .error = error, .file = file, .offset = offset, .what = what};
     if (v->tell != NULL)
         v->tell(v->context, &finding);
 }
 
 /* ---- The log ---- */
 
-static void check_session_chain(verification *v, const char *file, uint64_t lsn, const vf_frame *frame) {
+static void check_session_chain(verification *v, const char *file, uint64_t lsn,
+                                const vf_frame *frame) {
     uint64_t prev = vf_get64(frame->prev), seq = vf_get64(frame->seq);
     if (vf_key_is_zero(frame->session)) {
         if (prev != 0 || seq != 0)
-            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a record without session has a place in one");
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
+                 "a record without session has a place in one");
         return;
     }
     if (prev == 0) {
@@ -46,34 +50,42 @@ static void check_session_chain(verification *v, const char *file, uint64_t lsn,
         const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
         uint32_t row = ve_find(&v->store->index, VF_TABLE_SESSIONS, frame->session);
         if (seq != 0 || frame->kind != VF_KIND_SESSION)
-            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a session begins with seq %llu, or without its identity",
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
+                 "a session begins with seq %llu, or without its identity",
                  (unsigned long long)seq);
-        else if (row != UINT32_MAX && ve_read_row(&v->store->index, VF_TABLE_SESSIONS, row, true, image) == VARVE_OK &&
+        else if (row != UINT32_MAX &&
+                 ve_read_row(&v->store->index, VF_TABLE_SESSIONS, row, true, image) == VARVE_OK &&
                  vf_get64(cold->ref[VF_REF_IDENTITY]) != lsn)
-            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a session begins again: its events before are cut off from it");
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
+                 "a session begins again: its events before are cut off from it");
         return;
     }
     vf_frame before;
     if (prev >= lsn || ve_log_frame(v->store, prev, &before) < 0)
-        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "the session's record before this one (seq %llu) cannot be read",
+        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
+             "the session's record before this one (seq %llu) cannot be read",
              (unsigned long long)seq - 1);
-    else if ((frame->kind != VF_KIND_FORK && !vf_key_equal(before.session, frame->session)) || vf_get64(before.seq) + 1 != seq)
-        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "seq %llu does not follow the session's record before",
-             (unsigned long long)seq);
+    else if ((frame->kind != VF_KIND_FORK && !vf_key_equal(before.session, frame->session)) ||
+             vf_get64(before.seq) + 1 != seq)
+        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
+             "seq %llu does not follow the session's record before", (unsigned long long)seq);
 }
 
-static void check_record(verification *v, const char *file, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes) {
+static void check_record(verification *v, const char *file, uint64_t lsn, const vf_frame *frame,
+                         const uint8_t *bytes) {
     size_t size = vf_get32(frame->length) - VF_FRAME_SIZE;
     vf_result result = VF_OK;
     vf_body body;
     vf_key key;
     vf_text name, state;
-    if (frame->kind == VF_KIND_EVENT || frame->kind == VF_KIND_SESSION || frame->kind == VF_KIND_FORK)
+    if (frame->kind == VF_KIND_EVENT || frame->kind == VF_KIND_SESSION ||
+        frame->kind == VF_KIND_FORK)
         result = vf_body_decode(bytes + VF_FRAME_SIZE, size, &body);
     else if (frame->kind == VF_KIND_CURSOR)
         result = vf_cursor_decode(bytes + VF_FRAME_SIZE, size, &key, &name, &state);
     if (result != VF_OK)
-        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a record's body: %s", vf_result_text(result));
+        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a record's body: %s",
+             vf_result_text(result));
     check_session_chain(v, file, lsn, frame);
 }
 
@@ -91,25 +103,30 @@ static uint32_t check_segment(verification *v, uint32_t number, const char *file
     const uint8_t *bytes;
     uint64_t damage;
     if (segment->hole_from != 0)
-        tell(v, VARVE_E_CORRUPT, file, 80, "recovery found acknowledged data damaged from segment %u offset %u to segment %u offset %u",
-             vf_lsn_segment(segment->hole_from), vf_lsn_offset(segment->hole_from), vf_lsn_segment(segment->hole_to),
-             vf_lsn_offset(segment->hole_to));
+        tell(v, VARVE_E_CORRUPT, file, 80,
+             "recovery found acknowledged data damaged from segment %u offset %u to segment %u "
+             "offset %u",
+             vf_lsn_segment(segment->hole_from), vf_lsn_offset(segment->hole_from),
+             vf_lsn_segment(segment->hole_to), vf_lsn_offset(segment->hole_to));
     for (;;) {
         int found = ve_log_next(v->store, lsn, end, &at, &frame, &bytes, &damage);
         if (damage != 0)
-            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(damage), "no whole record stands here; %llu bytes are not served",
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(damage),
+                 "no whole record stands here; %llu bytes are not served",
                  (unsigned long long)((found == 1 ? at : end) - damage));
         if (found != 1)
             break;
         if (damage == 0 && vf_get32(frame.chain) != chain)
-            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(at), "a record does not follow the one before it");
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(at),
+                 "a record does not follow the one before it");
         check_record(v, file, at, &frame, bytes);
         chain = (uint32_t)vf_get64(frame.header_sum);
         batch_open = (frame.flags & VF_FRAME_BATCH_END) == 0;
         lsn = at + vf_get32(frame.length);
     }
     if (batch_open && segment->hole_from == 0)
-        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(end), "the segment's last batch is not complete");
+        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(end),
+             "the segment's last batch is not complete");
     return chain;
 }
 
@@ -119,41 +136,50 @@ static void check_log(verification *v) {
     for (uint32_t number = 1; number <= last; number++) {
         snprintf(file, sizeof file, "seg/%08u.log", number);
         ve_segment *segment = ve_log_segment(v->store, number);
-        if (segment != NULL && number > 1 && segment->hole_from == 0 && segment->prev_chain != chain)
-            tell(v, VARVE_E_CORRUPT, file, 52, "the segment does not follow the end of the one before it");
+        if (segment != NULL && number > 1 && segment->hole_from == 0 &&
+            segment->prev_chain != chain)
+            tell(v, VARVE_E_CORRUPT, file, 52,
+                 "the segment does not follow the end of the one before it");
         chain = check_segment(v, number, file);
     }
     if (v->store->control != NULL && ve_word(&v->store->control->tail) == v->tail &&
         ve_chain(v->store) != chain)
-        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, chain), "the chain value at the tail is wrong");
+        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, chain),
+             "the chain value at the tail is wrong");
 }
 
 static void check_control(verification *v) {
     const vf_control *control = v->store->control;
     if (control == NULL) {
-        tell(v, 0, "CONTROL", 0, "there is none to be believed here: the log was read to its end instead");
+        tell(v, 0, "CONTROL", 0,
+             "there is none to be believed here: the log was read to its end instead");
         return;
     }
     if (ve_word(&control->synced) > ve_word(&control->tail))
-        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, synced), "more is said to be on disk than was written");
+        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, synced),
+             "more is said to be on disk than was written");
     if (ve_word(&control->last_sync_record) > ve_word(&control->synced))
-        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, last_sync_record), "more was witnessed than was synced");
+        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, last_sync_record),
+             "more was witnessed than was synced");
     if (!ve_tail_holds(v->store))
-        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, tail), "the log does not end where CONTROL says; the next writer finds its end");
+        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, tail),
+             "the log does not end where CONTROL says; the next writer finds its end");
     if (v->store->index.open && !ve_heads_hold(&v->store->index))
         tell(v, VARVE_E_INDEX, "idx", 0, "the sizes of the tables do not fit together");
     if (ve_word(&control->rotating) > (uint64_t)vf_lsn_segment(v->tail) + 1)
-        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, rotating), "a segment far ahead is said to be begun");
+        tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, rotating),
+             "a segment far ahead is said to be begun");
     if (ve_word(&control->sync_failed) != 0)
-        tell(v, VARVE_E_SYNC_FAILED, "CONTROL", offsetof(vf_control, sync_failed), "a sync of segment %llu failed",
-             (unsigned long long)ve_word(&control->sync_failed));
+        tell(v, VARVE_E_SYNC_FAILED, "CONTROL", offsetof(vf_control, sync_failed),
+             "a sync of segment %llu failed", (unsigned long long)ve_word(&control->sync_failed));
 }
 
 /* ---- The index ---- */
 
 static void index_fault(verification *v, vf_table table, uint64_t row, const char *what) {
     char file[64];
-    snprintf(file, sizeof file, "idx/%llu/%s", (unsigned long long)v->store->index.generation, vf_table_name(table));
+    snprintf(file, sizeof file, "idx/%llu/%s", (unsigned long long)v->store->index.generation,
+             vf_table_name(table));
     tell(v, VARVE_E_INDEX, file, row, "row %llu: %s", (unsigned long long)row, what);
 }
 
@@ -176,12 +202,13 @@ static void check_rows(verification *v, vf_table table) {
 
 static void check_words(verification *v, vf_table table) {
     ve_index *index = &v->store->index;
-    uint64_t buckets = ve_word(&index->table[table].head->buckets), overflow = ve_word(&index->table[table].head->overflow);
+    uint64_t buckets = ve_word(&index->table[table].head->buckets),
+             overflow = ve_word(&index->table[table].head->overflow);
     uint64_t rows = ve_rows(index, table);
     for (uint64_t b = 0; b < buckets + overflow && v->faults < 1000; b++) {
         bool spill = b >= buckets;
-        const vf_bucket *bucket = (const vf_bucket *)(const void *)ve_item(index, table, spill ? VF_PART_OVERFLOW : VF_PART_WORDS,
-                                                                           spill ? b - buckets : b, false);
+        const vf_bucket *bucket = (const vf_bucket *)(const void *)ve_item(
+            index, table, spill ? VF_PART_OVERFLOW : VF_PART_WORDS, spill ? b - buckets : b, false);
         if (bucket == NULL) {
             index_fault(v, table, b, "a bucket of this number is missing");
             return;
@@ -201,9 +228,11 @@ static void compare_rows(verification *v, ve_index *again, vf_table table) {
     uint64_t rows = ve_rows(index, table), expected = ve_rows(again, table);
     uint8_t a[VF_HOT_SIZE + VF_COLD_SIZE], b[VF_HOT_SIZE + VF_COLD_SIZE];
     if (rows != expected)
-        index_fault(v, table, rows, "the table ends here; folding the log gives another number of rows");
+        index_fault(v, table, rows,
+                    "the table ends here; folding the log gives another number of rows");
     for (uint64_t row = 0; row < rows && row < expected && v->faults < 1000; row++) {
-        if (ve_read_row(index, table, (uint32_t)row, true, a) < 0 || ve_read_row(again, table, (uint32_t)row, true, b) < 0)
+        if (ve_read_row(index, table, (uint32_t)row, true, a) < 0 ||
+            ve_read_row(again, table, (uint32_t)row, true, b) < 0)
             continue; /* told already */
         uint32_t size = vf_row_size(table), at = 8;
         while (at < size && a[at] == b[at])
@@ -216,7 +245,8 @@ static void compare_rows(verification *v, ve_index *again, vf_table table) {
     }
 }
 
-/* Keeps writers out while the index is compared with the log: a shared lock, where the file system has locks. */
+/* Keeps writers out while the index is compared with the log: a shared lock, where the file system
+ * has locks. */
 static int hold_writers(varve *store) {
     int fd = store->os->openat(store->dir, "LOCK.append", O_RDONLY | O_NOFOLLOW, 0);
     if (fd < 0)
@@ -244,7 +274,8 @@ static int check_index(verification *v, bool deep) {
         result = ve_fold_range(store, &again, v->tail, tail, NULL);
     bool behind = store->control != NULL && ve_word(&store->control->applied) < tail;
     if (behind)
-        tell(v, 0, "CONTROL", offsetof(vf_control, applied), "a writer died before the index followed; the next one makes it follow");
+        tell(v, 0, "CONTROL", offsetof(vf_control, applied),
+             "a writer died before the index followed; the next one makes it follow");
     for (uint32_t t = 0; t < VF_TABLES && result == VARVE_OK && !behind; t++) {
         check_rows(v, (vf_table)t);
         check_words(v, (vf_table)t);
@@ -271,7 +302,8 @@ static void check_identity(verification *v) {
         tell(v, VARVE_E_CORRUPT, "STORE", 0, "has changed since it was opened, or cannot be read");
 }
 
-int varve_verify(varve *store, uint32_t flags, void (*tell_one)(void *context, const varve_finding *finding), void *context) {
+int varve_verify(varve *store, uint32_t flags,
+                 void (*tell_one)(void *context, const varve_finding *finding), void *context) {
     int result = ve_enter(store);
     if (result < 0)
         return result;
@@ -305,8 +337,9 @@ int varve_stat(varve *store, varve_stats *ret_stats) {
     for (uint64_t row = 0; row < rows; row++) {
         vf_hot hot;
         if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
-            return ve_fail(store, VARVE_E_INDEX, "%s/idx: row %llu of table sessions is damaged: run varve reindex", store->path,
-                           (unsigned long long)row);
+            return ve_fail(store, VARVE_E_INDEX,
+                           "%s/idx: row %llu of table sessions is damaged: run varve reindex",
+                           store->path, (unsigned long long)row);
         bool defined = ve_le_flag(hot.flags, VF_SR_DEFINED);
         stats.sessions += defined;
         stats.stubs += !defined;

@@ -20,7 +20,8 @@ static void one_event_can_be_read_back_as_it_was_appended(void **state) {
     event.str[VARVE_STR_MODEL] = varve_cstr("");
     event.payload = "{\"a\":1}";
     event.payload_size = 7;
-    event.present = VARVE_HAS_TIME | VARVE_HAS_PID | VARVE_HAS_DURATION | (VARVE_HAS_TOKENS << VARVE_TOK_OUTPUT);
+    event.present = VARVE_HAS_TIME | VARVE_HAS_PID | VARVE_HAS_DURATION |
+                    (VARVE_HAS_TOKENS << VARVE_TOK_OUTPUT);
     event.time = 1700000000123456789;
     event.pid = -1;
     event.duration = 0;
@@ -31,7 +32,9 @@ static void one_event_can_be_read_back_as_it_was_appended(void **state) {
     assert_int_equal(done.stored, 1);
 
     varve_cursor *cursor;
-    assert_int_equal(varve_cursor_session(store, varve_cstr(NULL), varve_cstr("session-1"), 0, 0, &cursor), VARVE_OK);
+    assert_int_equal(
+        varve_cursor_session(store, varve_cstr(NULL), varve_cstr("session-1"), 0, 0, &cursor),
+        VARVE_OK);
     varve_event got;
     assert_int_equal(varve_cursor_next(cursor, &got), 1);
     assert_str(got.session_id, "session-1");
@@ -149,14 +152,18 @@ static void a_session_reads_backwards_and_from_any_seq(void **state) {
     varve_cursor *cursor;
     varve_event event;
     for (uint64_t from = 1; from < 5000; from += 613) {
-        assert_int_equal(varve_cursor_session(store, varve_cstr(NULL), varve_cstr("a"), from, 0, &cursor), VARVE_OK);
+        assert_int_equal(
+            varve_cursor_session(store, varve_cstr(NULL), varve_cstr("a"), from, 0, &cursor),
+            VARVE_OK);
         for (uint64_t seq = from; seq <= 5000; seq++) {
             assert_int_equal(varve_cursor_next(cursor, &event), 1);
             assert_int_equal(event.seq, seq);
         }
         assert_int_equal(varve_cursor_next(cursor, &event), 0);
         varve_cursor_close(&cursor);
-        assert_int_equal(varve_cursor_session(store, varve_cstr(NULL), varve_cstr("a"), from, VARVE_CURSOR_BACKWARD, &cursor), VARVE_OK);
+        assert_int_equal(varve_cursor_session(store, varve_cstr(NULL), varve_cstr("a"), from,
+                                              VARVE_CURSOR_BACKWARD, &cursor),
+                         VARVE_OK);
         for (uint64_t seq = from; seq >= 1; seq--) {
             assert_int_equal(varve_cursor_next(cursor, &event), 1);
             assert_int_equal(event.seq, seq);
@@ -175,7 +182,8 @@ static void a_cursor_sees_the_store_as_it_was_when_it_was_opened(void **state) {
     scratch_append(store, "s", "user", 10);
     varve_cursor *all, *one;
     assert_int_equal(varve_cursor_store(store, 0, 0, &all), VARVE_OK);
-    assert_int_equal(varve_cursor_session(store, varve_cstr(NULL), varve_cstr("s"), 0, 0, &one), VARVE_OK);
+    assert_int_equal(varve_cursor_session(store, varve_cstr(NULL), varve_cstr("s"), 0, 0, &one),
+                     VARVE_OK);
     for (int i = 0; i < 100; i++)
         scratch_append(store, "s", "user", 10);
     varve_event event;
@@ -224,7 +232,8 @@ static void bad_events_are_refused_and_change_nothing(void **state) {
     varve_batch_new(&batch);
     varve_event event;
     varve_event_init(&event);
-    assert_int_equal(varve_batch_add(batch, &event), VARVE_E_ARGUMENT); /* neither session nor type */
+    assert_int_equal(varve_batch_add(batch, &event),
+                     VARVE_E_ARGUMENT); /* neither session nor type */
     event = scratch_event("s", "user");
     event.type = varve_cstr(NULL);
     assert_int_equal(varve_batch_add(batch, &event), VARVE_E_ARGUMENT);
@@ -259,7 +268,10 @@ static void a_handle_does_not_work_in_a_child_process(void **state) {
     pid_t child = fork();
     if (child == 0) {
         varve_session session;
-        _exit(varve_session_find(store, varve_cstr(NULL), varve_cstr("s"), &session) == VARVE_E_FORKED ? 0 : 1);
+        _exit(varve_session_find(store, varve_cstr(NULL), varve_cstr("s"), &session) ==
+                      VARVE_E_FORKED
+                  ? 0
+                  : 1);
     }
     int status = -1;
     waitpid(child, &status, 0);
@@ -274,7 +286,8 @@ static void cursors_of_inputs_keep_what_was_said_last(void **state) {
     char *path = scratch_new();
     varve *store = scratch_open(path, 0);
     char found[16];
-    assert_int_equal(varve_cursor_state(store, varve_cstr("file:a"), found, sizeof found), VARVE_E_NOT_FOUND);
+    assert_int_equal(varve_cursor_state(store, varve_cstr("file:a"), found, sizeof found),
+                     VARVE_E_NOT_FOUND);
     for (int i = 0; i < 3; i++) {
         varve_batch *batch;
         varve_batch_new(&batch);

@@ -3,7 +3,8 @@
  */
 #include "tests/support/scratch.h"
 
-static void one(varve *store, int (*fill)(varve_batch *batch, const void *what), const void *what, int expected) {
+static void one(varve *store, int (*fill)(varve_batch *batch, const void *what), const void *what,
+                int expected) {
     varve_batch *batch;
     assert_int_equal(varve_batch_new(&batch), VARVE_OK);
     assert_true(fill(batch, what) >= 0);
@@ -31,7 +32,8 @@ static int fill_delete(varve_batch *batch, const void *what) {
     return varve_batch_delete(batch, varve_cstr(NULL), varve_cstr(((const branch *)what)->session));
 }
 
-static void fork_at(varve *store, const char *child, const char *parent, uint64_t seq, int expected) {
+static void fork_at(varve *store, const char *child, const char *parent, uint64_t seq,
+                    int expected) {
     one(store, fill_fork, &(branch){child, parent, seq}, expected);
 }
 
@@ -63,13 +65,16 @@ static void reads(varve *store, const char *session, const char *expected) {
         char got[256] = "";
         varve_cursor *cursor;
         varve_event event;
-        assert_int_equal(varve_cursor_session(store, varve_cstr(NULL), varve_cstr(session), backward ? UINT64_MAX : 0,
-                                              backward ? VARVE_CURSOR_BACKWARD : 0, &cursor), VARVE_OK);
+        assert_int_equal(varve_cursor_session(store, varve_cstr(NULL), varve_cstr(session),
+                                              backward ? UINT64_MAX : 0,
+                                              backward ? VARVE_CURSOR_BACKWARD : 0, &cursor),
+                         VARVE_OK);
         while (varve_cursor_next(cursor, &event) == 1) {
             assert_str(event.session_id, session);
             size_t size = strlen(got);
             memmove(got + (backward ? event.str[VARVE_STR_TEXT].size : 0), got, size + 1);
-            memcpy(got + (backward ? 0 : size), event.str[VARVE_STR_TEXT].ptr, event.str[VARVE_STR_TEXT].size);
+            memcpy(got + (backward ? 0 : size), event.str[VARVE_STR_TEXT].ptr,
+                   event.str[VARVE_STR_TEXT].size);
             got[size + event.str[VARVE_STR_TEXT].size] = 0;
         }
         varve_cursor_close(&cursor);
@@ -210,10 +215,11 @@ static void labels_are_set_and_taken_away_one_by_one(void **state) {
 
 static int fill_absolute(varve_batch *batch, const void *what) {
     varve_event event = scratch_event("z", "");
-    event.present = VARVE_HAS_TOKENS << VARVE_TOK_INPUT | VARVE_HAS_COST | VARVE_HAS_TURN | VARVE_HAS_TIME;
+    event.present =
+        VARVE_HAS_TOKENS << VARVE_TOK_INPUT | VARVE_HAS_COST | VARVE_HAS_TURN | VARVE_HAS_TIME;
     event.tokens[VARVE_TOK_INPUT] = *(const int64_t *)what;
     event.cost = *(const int64_t *)what * 2;
-    event.turn = (int32_t)*(const int64_t *)what;
+    event.turn = (int32_t) * (const int64_t *)what;
     event.time = 1000 + *(const int64_t *)what;
     return varve_batch_set(batch, &event);
 }

@@ -1,6 +1,7 @@
 /*
- * What the fold promises: session records and totals follow from the set of events, not from the order
- * or the batches in which they came. Random histories are appended in several orders and compared.
+ * What the fold promises: session records and totals follow from the set of events, not from the
+ * order or the batches in which they came. Random histories are appended in several orders and
+ * compared.
  */
 #include "tests/support/scratch.h"
 
@@ -25,16 +26,21 @@ static char texts[64][32];
 
 /* A random event; everything that it holds is a function of r, so that it can be made again. */
 static varve_event random_event(randomness *r, int n) {
-    static const char *const types[] = {"SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse",
-                                        "PermissionRequest", "Stop", "ApiRequest", "user", "assistant", "Notification"};
+    static const char *const types[] = {"SessionStart", "SessionEnd",  "UserPromptSubmit",
+                                        "PreToolUse",   "PostToolUse", "PermissionRequest",
+                                        "Stop",         "ApiRequest",  "user",
+                                        "assistant",    "Notification"};
     varve_event event = scratch_event(ids[below(r, sessions)], types[below(r, 11)]);
     event.source = (uint8_t)below(r, VARVE_SOURCES);
     event.present = VARVE_HAS_POSITION | (below(r, 10) > 0 ? VARVE_HAS_TIME : 0);
     event.time = 1000000000 + (int64_t)below(r, 150) * 1000; /* equal times are common */
     event.position = (uint64_t)n;
-    event.str[VARVE_STR_MODEL] = below(r, 3) == 0 ? varve_cstr(texts[below(r, 4)]) : varve_cstr(NULL);
-    event.str[VARVE_STR_CWD] = below(r, 3) == 0 ? varve_cstr(texts[below(r, 64)]) : varve_cstr(NULL);
-    event.str[VARVE_STR_TITLE] = below(r, 20) == 0 ? varve_cstr(texts[below(r, 64)]) : varve_cstr(NULL);
+    event.str[VARVE_STR_MODEL] =
+        below(r, 3) == 0 ? varve_cstr(texts[below(r, 4)]) : varve_cstr(NULL);
+    event.str[VARVE_STR_CWD] =
+        below(r, 3) == 0 ? varve_cstr(texts[below(r, 64)]) : varve_cstr(NULL);
+    event.str[VARVE_STR_TITLE] =
+        below(r, 20) == 0 ? varve_cstr(texts[below(r, 64)]) : varve_cstr(NULL);
     event.str[VARVE_STR_TEXT] = varve_cstr(texts[below(r, 64)]);
     if (below(r, 3) == 0)
         event.flags |= VARVE_EV_USER_MESSAGE;
@@ -68,7 +74,8 @@ static varve_event random_event(randomness *r, int n) {
     return event;
 }
 
-/* Every 40th of a history sets attributes instead: a parent among the sessions before it, a title, a goal, counters. */
+/* Every 40th of a history sets attributes instead: a parent among the sessions before it, a title,
+ * a goal, counters. */
 static varve_event random_set(randomness *r, int n) {
     uint32_t child = 1 + below(r, sessions - 1);
     varve_event event = scratch_event(ids[child], "");
@@ -97,7 +104,8 @@ static void add_random(varve_batch *batch, uint64_t seed, int n) {
         assert_true(varve_batch_add(batch, &event) >= 0);
 }
 
-static varve *fill(const char *path, uint64_t seed, const int *order, int count, uint32_t batch_limit) {
+static varve *fill(const char *path, uint64_t seed, const int *order, int count,
+                   uint32_t batch_limit) {
     varve *store = scratch_open(path, 64 << 10);
     randomness batches = {seed * 31 + batch_limit};
     varve_batch *batch;
@@ -126,7 +134,8 @@ static void same_session(varve *one, varve *other, const char *id) {
     varve *store[2] = {one, other};
     for (int i = 0; i < 2; i++) {
         assert_int_equal(varve_scan_open(store[i], &scan[i]), VARVE_OK);
-        assert_int_equal(varve_scan_get(scan[i], varve_cstr("m"), varve_cstr(id), &session[i]), VARVE_OK);
+        assert_int_equal(varve_scan_get(scan[i], varve_cstr("m"), varve_cstr(id), &session[i]),
+                         VARVE_OK);
     }
     for (int s = 0; s < VARVE_STRS; s++)
         same_text(session[0].str[s], session[1].str[s]);
@@ -154,7 +163,9 @@ static void append_all(varve *from, varve *to) {
     while (varve_cursor_next(cursor, &event) == 1) {
         bool identity = event.record == VARVE_RECORD_SESSION && event.seq == 0;
         if (!identity)
-            assert_true((event.record == VARVE_RECORD_SESSION ? varve_batch_set(batch, &event) : varve_batch_add(batch, &event)) >= 0);
+            assert_true((event.record == VARVE_RECORD_SESSION
+                             ? varve_batch_set(batch, &event)
+                             : varve_batch_add(batch, &event)) >= 0);
         if (varve_batch_count(batch) >= 100) {
             assert_int_equal(varve_append(to, batch, VARVE_NONE, NULL), VARVE_OK);
             varve_batch_clear(batch);
@@ -239,7 +250,11 @@ static void two_stores_united_hold_what_one_would(void **state) {
     }
     for (int i = 0; i < 3; i++) { /* all of it; one part; the other */
         varve_close(&store[i]);
-        store[i] = fill(path[i], 42, i == 2 ? order + EVENTS / 3 : order, i == 0 ? EVENTS : i == 1 ? EVENTS / 3 : EVENTS - EVENTS / 3, 30);
+        store[i] = fill(path[i], 42, i == 2 ? order + EVENTS / 3 : order,
+                        i == 0   ? EVENTS
+                        : i == 1 ? EVENTS / 3
+                                 : EVENTS - EVENTS / 3,
+                        30);
     }
     append_all(store[2], store[3]);
     append_all(store[1], store[3]);
@@ -309,12 +324,24 @@ static void a_childs_cost_is_in_every_ancestor_whichever_came_first(void **state
         varve *store = scratch_open(path, 0);
         for (int step = 0; step < 6; step++) {
             switch ((step * (turn % 2 == 0 ? 1 : 5) + turn) % 6) {
-            case 0: set_parent(store, "child", "parent"); break;
-            case 1: set_parent(store, "parent", "root"); break;
-            case 2: spend(store, "child", 7); break;
-            case 3: spend(store, "parent", 100); break;
-            case 4: spend(store, "root", 1000); break;
-            default: spend(store, "child", 3); break;
+            case 0:
+                set_parent(store, "child", "parent");
+                break;
+            case 1:
+                set_parent(store, "parent", "root");
+                break;
+            case 2:
+                spend(store, "child", 7);
+                break;
+            case 3:
+                spend(store, "parent", 100);
+                break;
+            case 4:
+                spend(store, "root", 1000);
+                break;
+            default:
+                spend(store, "child", 3);
+                break;
             }
         }
         assert_int_equal(scratch_session(store, "root").cost_children, 110);
@@ -390,8 +417,8 @@ static void a_session_that_goes_on_after_its_end_was_revived(void **state) {
     static const struct {
         const char *type;
         int64_t time;
-    } steps[] = {{"SessionStart", 10}, {"UserPromptSubmit", 20}, {"SessionEnd", 30}, {"SessionStart", 40}, {"SessionEnd", 50},
-                 {"UserPromptSubmit", 60}};
+    } steps[] = {{"SessionStart", 10}, {"UserPromptSubmit", 20}, {"SessionEnd", 30},
+                 {"SessionStart", 40}, {"SessionEnd", 50},       {"UserPromptSubmit", 60}};
     for (int turn = 0; turn < 12; turn++) {
         char *path = scratch_new();
         varve *store = scratch_open(path, 0);

@@ -20,8 +20,8 @@ struct mark {
     uint64_t inode, device;
     uint64_t lines, bad_lines; /* before 'position' */
     uint32_t flags; /* MARK_NAMED: a line said 'session'. MARK_NO_EOL: the last line had no end */
-    int64_t last_time; /* of struct claude_state */
-    uint64_t last_message; /* of a log: how many payloads were taken */
+    int64_t last_time;                  /* of struct claude_state */
+    uint64_t last_message;              /* of a log: how many payloads were taken */
     varve_key last_uid;                 /* of the last piece taken, and its session */
     char session[MARK_SESSION_MAX + 1]; /* the first that a line names */
     char last_session[MARK_SESSION_MAX + 1];

@@ -79,7 +79,8 @@ varve_session scratch_session(varve *store, const char *id) {
 void scratch_check_seq(varve *store, const char *id, uint64_t events) {
     varve_cursor *cursor;
     varve_event event;
-    assert_int_equal(varve_cursor_session(store, varve_cstr(NULL), varve_cstr(id), 0, 0, &cursor), VARVE_OK);
+    assert_int_equal(varve_cursor_session(store, varve_cstr(NULL), varve_cstr(id), 0, 0, &cursor),
+                     VARVE_OK);
     for (uint64_t seq = 1; seq <= events; seq++) {
         assert_int_equal(varve_cursor_next(cursor, &event), 1);
         assert_int_equal(event.seq, seq);

@@ -18,10 +18,10 @@
 
 #include "engine/varve.h"
 
-#define assert_str(text, expected)                                                                                     \
-    do {                                                                                                               \
-        assert_int_equal((text).size, strlen(expected));                                                               \
-        assert_memory_equal((text).ptr, (expected), (text).size);                                                      \
+#define assert_str(text, expected)                                \
+    do {                                                          \
+        assert_int_equal((text).size, strlen(expected));          \
+        assert_memory_equal((text).ptr, (expected), (text).size); \
     } while (0)
 
 /* A path for a store, in a directory of its own; scratch_free removes all of it. */
