@@ -114,7 +114,9 @@ static int fold_fields(const record *r, vf_hot *hot, vf_cold *cold) {
         if (text.ptr == NULL || (text_fields[i].from & (set ? FROM_SET : FROM_EVENT)) == 0)
             continue;
         if (text_fields[i].ref == VF_REF_MODEL &&
-            r->body->fixed.charge_kind == VF_CHARGE_AGENT_PROGRESS)
+            (r->body->fixed.charge_kind == VF_CHARGE_AGENT_PROGRESS ||
+             (r->body->fixed.source == VF_SOURCE_OTEL &&
+              (vf_get32(r->body->fixed.flags) & VF_EV_SIDECHAIN) != 0)))
             continue; /* a subagent's model */
         if (!take(r, cold, (vf_ref)text_fields[i].ref, text_fields[i].last))
             continue;

@@ -10,37 +10,50 @@
  * mostly. */
 enum { GROUP_FULL = 192 << 10 };
 
-static void add_partial(vf_hot *hot, const vf_partial *partial, bool *cost) {
+static void add32(le32 *counter, le32 n) {
+    vf_put32(counter, vf_get32(*counter) + vf_get32(n));
+}
+
+/* What was paid, and for how many requests. */
+static void add_paid(vf_hot *hot, const vf_partial *partial, bool *cost) {
     for (int t = 0; t < VF_TOKENS; t++)
         vf_put_i64(&hot->tokens[t], vf_get_i64(hot->tokens[t]) + vf_get_i64(partial->tokens[t]));
     vf_put_i64(&hot->cost, vf_get_i64(hot->cost) + vf_get_i64(partial->cost));
     *cost = *cost || vf_get32(partial->costed) > 0;
-    const le32 *from[] = {&partial->user_messages, &partial->assistant_messages,
-                          &partial->tool_calls,    &partial->api_requests,
-                          &partial->api_errors,    &partial->compactions,
-                          &partial->turns};
-    le32 *to[] = {&hot->user_messages, &hot->assistant_messages, &hot->tool_calls,
-                  &hot->api_requests,  &hot->api_errors,         &hot->compactions,
-                  &hot->turns};
-    for (size_t i = 0; i < sizeof to / sizeof *to; i++)
-        vf_put32(to[i], vf_get32(*to[i]) + vf_get32(*from[i]));
+    add32(&hot->api_requests, partial->api_requests);
+    add32(&hot->api_errors, partial->api_errors);
 }
 
-/* The hot counters: of the best source (transcript > otel > hook), and of the API, which stands by
- * itself. */
+/* What was said and done. */
+static void add_done(vf_hot *hot, const vf_partial *partial) {
+    add32(&hot->user_messages, partial->user_messages);
+    add32(&hot->assistant_messages, partial->assistant_messages);
+    add32(&hot->tool_calls, partial->tool_calls);
+    add32(&hot->compactions, partial->compactions);
+    add32(&hot->turns, partial->turns);
+}
+
+/* The hot counters: of the best source, and of the API, which stands by itself. A transcript knows all;
+ * without one telemetry knows best what was paid, and hooks what was done. */
 static void resolve(vf_hot *hot, const vf_cold *cold) {
-    int best = VF_SOURCE_API;
-    for (int s = VF_SOURCE_HOOK; s < VF_SOURCES; s++)
-        if ((hot->sources >> s & 1) != 0)
-            best = s;
-    hot->best_source = (uint8_t)best;
+    static const uint8_t paid[] = {VF_SOURCE_TRANSCRIPT, VF_SOURCE_OTEL, VF_SOURCE_HOOK};
+    static const uint8_t done[] = {VF_SOURCE_TRANSCRIPT, VF_SOURCE_HOOK, VF_SOURCE_OTEL};
+    uint8_t best = VF_SOURCE_API, knows = VF_SOURCE_API;
+    for (int i = 2; i >= 0; i--) {
+        best = (hot->sources >> paid[i] & 1) != 0 ? paid[i] : best;
+        knows = (hot->sources >> done[i] & 1) != 0 ? done[i] : knows;
+    }
+    hot->best_source = best;
     memset(hot->tokens, 0, sizeof hot->tokens);
     vf_put_i64(&hot->cost, 0);
     memset(&hot->user_messages, 0, sizeof(le32) * 7);
     bool cost = false;
-    add_partial(hot, &cold->by_source[VF_SOURCE_API], &cost);
-    if (best != VF_SOURCE_API)
-        add_partial(hot, &cold->by_source[best], &cost);
+    add_paid(hot, &cold->by_source[VF_SOURCE_API], &cost);
+    add_done(hot, &cold->by_source[VF_SOURCE_API]);
+    if (best != VF_SOURCE_API) {
+        add_paid(hot, &cold->by_source[best], &cost);
+        add_done(hot, &cold->by_source[knows]);
+    }
     uint32_t flags = vf_get32(hot->flags) & ~(uint32_t)VF_SR_HAS_COST;
     vf_put32(&hot->flags, cost ? flags | VF_SR_HAS_COST : flags);
     if ((flags & VF_SR_STARTED) == 0)

@@ -1,18 +1,18 @@
 /*
  * The store's inside: what one open handle holds, and how the parts of the engine call each other.
  *
- *   store.c     opening, creating, closing, errors       log.c      segments: mapping and reading
- * records lock.c      flock with a bounded wait                commit.c   append: lock, write,
- * publish, apply recover.c   finding the log's end, making the index  batch.c    encoding what is
- * to be appended table.c     mapped tables and their linear hash      group.c    row changes that
- * belong together, redo fold.c      one record into the session rows         charge.c   usage rows
- * and what they count settle.c    what is due once a group                 family.c   parents,
- * children, roll-ups segment.c   beginning and syncing segments           uid.c      the same event
- * met again cursor.c    reading events                           scan.c     reading session records
- *   event.c     a record as an event                     query.c    sessions by filter, order, page
- *   heap.c      the first of many, in order              query_fit.c      which sessions fit
- *                                                        query_events.c   events by filter and
- * order control.c   the mapped page of words                 verify.c   reading everything
+ *  store, control, lock    opening and closing; the page of words; waiting for a lock
+ *  log, segment            segments as readers, and as writers, see them
+ *  batch, plan, commit     what is to be appended; what an append writes; the append
+ *  uid                     the same event met again
+ *  recover, find_end       after a death; where the log ends
+ *  table, group            mapped tables and their linear hash; row changes that belong together
+ *  fold, settle, refold    one record into the session rows; what is due once a group; all again
+ *  charge, family          usage rows and what they count; parents, children, roll-ups
+ *  cursor, event, scan     reading events and session records
+ *  query, query_fit, query_events, heap, usage   by filter, order, page; what was paid
+ *  view, reconcile         a session record's methods; sessions whose process is gone
+ *  verify, errors, os      reading everything; texts; the system calls
  */
 #ifndef VARVE_ENGINE_STORE_H
 #define VARVE_ENGINE_STORE_H

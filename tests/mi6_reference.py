@@ -210,6 +210,10 @@ def all_charges(records):
 
 # ---- Sessions ----
 
+# What tells what was done; the others tell what was paid.
+DONE = ("user_messages", "tool_calls", "compactions")
+
+
 class Counters(collections.Counter):
     def share(self, tokens, cost):
         for name, number in zip(TOKENS, tokens):
@@ -246,11 +250,14 @@ def count_all(records):
 
 
 def resolved(session, counters):
-    best = next((source for source in ("transcript", "otel", "hook")
-                 if counters[session, source]["events"]), None)
+    def first_of(*sources):
+        return next((source for source in sources if counters[session, source]["events"]), None)
+
+    best, knows = first_of("transcript", "otel", "hook"), first_of("transcript", "hook", "otel")
     total = Counters(counters[session, "api"])
     if best:
-        total.update(counters[session, best])
+        paid, done = counters[session, best], counters[session, knows]
+        total.update({name: (done if name in DONE else paid)[name] for name in {*paid, *done}})
     return total
 
 
@@ -310,7 +317,8 @@ def session_of(session, records, counters):
     view.update(times_of(records, life))
     for name, field in LAST.items():
         record = last([r for r in records if r.has(field)
-                       and not (field == "model" and r.event and r.kind == 1)])
+                       and not (field == "model" and r.event and
+                                (r.kind == 1 or (r.source == "otel" and r.sidechain)))])
         view[name] = record.get(field) if record else None
     process = last([r for r in records if r.has("pid")])
     view["pid"] = view["process_start_time"] = None

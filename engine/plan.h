@@ -1,0 +1,37 @@
+/*
+ * The plan of an append: the records of a batch that are new to the store, with those that the
+ * store adds to them (identities, completed attributes, SYNC), in the order in which they will be
+ * written.
+ */
+#ifndef VARVE_ENGINE_PLAN_H
+#define VARVE_ENGINE_PLAN_H
+
+#include "engine/store.h"
+
+/* The batch as it will be written: records of the side arena (identities, attributes, SYNC) and of
+ * the batch's own. */
+typedef struct {
+    uint8_t *at;
+    uint32_t length;
+    uint32_t session;
+} ve_piece;
+
+typedef struct {
+    varve *store;
+    varve_batch *batch;
+    ve_piece *pieces;
+    size_t count, room;
+    uint8_t **more_side; /* blocks of the side arena */
+    size_t side_count, more_room;
+    uint64_t bytes;
+    int64_t now;
+    size_t stored, duplicates;
+} ve_plan;
+
+/* Before the lock: the sessions' keys. */
+int ve_plan_keys(ve_plan *p);
+/* Under the lock: looks the sessions up, leaves out what is known, completes what is not. */
+int ve_plan_make(ve_plan *p);
+void ve_plan_free(ve_plan *p);
+
+#endif
