@@ -14,11 +14,18 @@ static void add32(le32 *counter, le32 n) {
     vf_put32(counter, vf_get32(*counter) + vf_get32(n));
 }
 
+/* Sums are kept modulo 2^64, so that what is taken back leaves no trace; one that shows as negative has
+ * gone beyond what can be shown. */
+static void add64(le64 *counter, le64 n) {
+    int64_t sum = vf_get_i64(*counter), more = vf_get_i64(n) < 0 ? INT64_MAX : vf_get_i64(n);
+    vf_put_i64(counter, more > INT64_MAX - sum ? INT64_MAX : sum + more);
+}
+
 /* What was paid, and for how many requests. */
 static void add_paid(vf_hot *hot, const vf_partial *partial, bool *cost) {
     for (int t = 0; t < VF_TOKENS; t++)
-        vf_put_i64(&hot->tokens[t], vf_get_i64(hot->tokens[t]) + vf_get_i64(partial->tokens[t]));
-    vf_put_i64(&hot->cost, vf_get_i64(hot->cost) + vf_get_i64(partial->cost));
+        add64(&hot->tokens[t], partial->tokens[t]);
+    add64(&hot->cost, partial->cost);
     *cost = *cost || vf_get32(partial->costed) > 0;
     add32(&hot->api_requests, partial->api_requests);
     add32(&hot->api_errors, partial->api_errors);

@@ -243,8 +243,8 @@ static int open_for_writing(varve *store) {
     if (result == VARVE_OK)
         result = ve_control_open(store);
     if (result == VARVE_OK && store->control != NULL && ve_word(&store->control->state) == 1) {
-        result = ve_index_open(store, &store->index, ve_word(&store->control->index_generation));
-        if (result == VARVE_OK)
+        result = ve_follow_index(store); /* another process may be making it anew at this moment */
+        if (result == VARVE_OK && store->index.open)
             return VARVE_OK;
         ve_say(store, "%s: the index is missing or unfit (%s): it is made anew", store->path,
                store->error);

@@ -158,8 +158,10 @@ static void print_session(struct out *out, const varve_session *session) {
     print_sources(out, session);
     print_flags(out, session);
     out_number(out, "payload_bytes", (int64_t)session->payload_bytes);
-    out_numeral(out, "last_seq", session->last_seq);
-    out_numeral(out, "last_lsn", session->last_lsn);
+    if (session->last_lsn != 0) { /* one that is known by name only has no records */
+        out_numeral(out, "last_seq", session->last_seq);
+        out_numeral(out, "last_lsn", session->last_lsn);
+    }
     out_json(out, "labels", str[VARVE_STR_LABELS]);
     out_json(out, "callbacks", str[VARVE_STR_CALLBACKS]);
     out_json(out, "metadata", str[VARVE_STR_METADATA]);

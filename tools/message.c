@@ -10,9 +10,11 @@
 /* The best of these sources, and the API's. */
 static uint32_t best_of(uint32_t seen) {
     uint32_t api = UINT32_C(1) << VARVE_SOURCE_API;
-    for (unsigned source = VARVE_SOURCES; source-- > VARVE_SOURCE_HOOK;) {
-        if (seen >> source & 1) {
-            return api | UINT32_C(1) << source;
+    /* As for the counts of messages: telemetry often keeps the words to itself. */
+    static const uint8_t telling[] = {VARVE_SOURCE_TRANSCRIPT, VARVE_SOURCE_HOOK, VARVE_SOURCE_OTEL};
+    for (size_t i = 0; i < sizeof telling; i++) {
+        if (seen >> telling[i] & 1) {
+            return api | UINT32_C(1) << telling[i];
         }
     }
     return api;

@@ -180,8 +180,12 @@ static void tell_gaps(struct cli *cli, const struct usage_report *report,
         const struct group *group = &report->unpriced.all[i];
         char tokens[TEXT_GROUPED];
         text_grouped(tokens, group->sums.unpriced);
-        cli_note(cli, "no price for model '%.*s': its %s tokens are not in the cost",
-                 (int)group->name_size, group->name ? group->name : "", tokens);
+        if (group->name_size == 0) {
+            cli_note(cli, "%s tokens of events without a model are not in the cost", tokens);
+        } else {
+            cli_note(cli, "no price for model '%.*s': its %s tokens are not in the cost",
+                     (int)group->name_size, group->name, tokens);
+        }
     }
     if (total->lower_bound) {
         cli_note(cli,
