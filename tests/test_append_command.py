@@ -308,7 +308,7 @@ class AppendTest(unittest.TestCase):
             process.stdin.write(json.dumps(E).encode() + b"\n" + b'{"session_id": ')
             process.stdin.flush()
             for _ in range(200):
-                if self.store.exists() and (number == 1 or len(self.rows("events")) == number):
+                if (self.store / "STORE").exists() and (number == 1 or len(self.rows("events")) == number):
                     break
                 time.sleep(0.02)
             process.stdin.write(b'"s", "set": {"title": "T"}}\n')
