@@ -12,6 +12,7 @@ static const char help[] =
     "\n"
     "Sets attributes of a session; what is not named stays as it is. A session is made only with\n"
     "--create, and SESSION is then its whole id. It is no event: nothing is counted.\n"
+    "Figures that are set show in 'sessions' and 'show', not in 'usage', which adds up events.\n"
     "\n"
     "options:\n"
     "  --create               make the session if there is none, created now\n"
