@@ -179,9 +179,8 @@ static int merge_message(where *w, uint32_t head, vf_usage *one) {
     return apply_rows(w, rows, count, 1);
 }
 
-int ve_charge(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn,
+int ve_charge(varve *store, ve_index *index, ve_group *group, ve_group_row *session,
               const vf_frame *frame, const vf_body *body) {
-    (void)lsn;
     uint64_t carries = VF_HAS_COST | (((uint64_t)1 << VF_TOKENS) - 1) * VF_HAS_TOKENS;
     where w = {store, index, group};
     if ((vf_get64(body->fixed.present) & carries) == 0) {

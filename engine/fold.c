@@ -343,7 +343,7 @@ static int fold_event(const record *r, ve_group_row *session) {
     fold_life(r, session);
     int result = fold_fields(r, hot, cold);
     if (result == VARVE_OK && !r->paid)
-        result = ve_charge(r->store, r->index, r->group, session, r->lsn, r->frame, r->body);
+        result = ve_charge(r->store, r->index, r->group, session, r->frame, r->body);
     return result;
 }
 

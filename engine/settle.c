@@ -14,8 +14,8 @@ static void add32(le32 *counter, le32 n) {
     vf_put32(counter, vf_get32(*counter) + vf_get32(n));
 }
 
-/* Sums are kept modulo 2^64, so that what is taken back leaves no trace; one that shows as negative has
- * gone beyond what can be shown. */
+/* Sums are kept modulo 2^64, so that what is taken back leaves no trace; one that shows as negative
+ * has gone beyond what can be shown. */
 static void add64(le64 *counter, le64 n) {
     int64_t sum = vf_get_i64(*counter), more = vf_get_i64(n) < 0 ? INT64_MAX : vf_get_i64(n);
     vf_put_i64(counter, more > INT64_MAX - sum ? INT64_MAX : sum + more);
@@ -40,8 +40,8 @@ static void add_done(vf_hot *hot, const vf_partial *partial) {
     add32(&hot->turns, partial->turns);
 }
 
-/* The hot counters: of the best source, and of the API, which stands by itself. A transcript knows all;
- * without one telemetry knows best what was paid, and hooks what was done. */
+/* The hot counters: of the best source, and of the API, which stands by itself. A transcript knows
+ * all; without one telemetry knows best what was paid, and hooks what was done. */
 static void resolve(vf_hot *hot, const vf_cold *cold) {
     static const uint8_t paid[] = {VF_SOURCE_TRANSCRIPT, VF_SOURCE_OTEL, VF_SOURCE_HOOK};
     static const uint8_t done[] = {VF_SOURCE_TRANSCRIPT, VF_SOURCE_HOOK, VF_SOURCE_OTEL};
@@ -69,8 +69,7 @@ static void resolve(vf_hot *hot, const vf_cold *cold) {
 _Static_assert(offsetof(vf_hot, turns) - offsetof(vf_hot, user_messages) == 6 * sizeof(le32),
                "counters stand together");
 
-int ve_fold_settle(varve *store, ve_index *index, ve_group *group, uint64_t upto) {
-    (void)upto;
+int ve_fold_settle(varve *store, ve_index *index, ve_group *group) {
     for (size_t i = 0; i < group->count; i++) {
         ve_group_row *row = &group->rows[i];
         int result = row->rewound ? ve_refold(store, index, group, row->row) : VARVE_OK;
@@ -97,7 +96,7 @@ int ve_fold_settle(varve *store, ve_index *index, ve_group *group, uint64_t upto
 
 /* Puts the group in place and says so. */
 static int finish(varve *store, ve_index *index, uint64_t upto, le64 *applied) {
-    int result = ve_fold_settle(store, index, &store->group, upto);
+    int result = ve_fold_settle(store, index, &store->group);
     if (result == VARVE_OK && store->trouble < 0)
         result = store->trouble;
     if (result == VARVE_OK)

@@ -263,11 +263,11 @@ int ve_redo(varve *store, ve_index *index, uint64_t *ret_applied);
 int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const vf_frame *frame,
             const uint8_t *bytes);
 /* What is due once a group: life cycles, resolved counters, roll-ups. */
-int ve_fold_settle(varve *store, ve_index *index, ve_group *group, uint64_t upto);
+int ve_fold_settle(varve *store, ve_index *index, ve_group *group);
 /* Folds the log from 'from' to 'to' into the index, group by group. 'applied': word to move along,
  * or NULL. */
 int ve_fold_range(varve *store, ve_index *index, uint64_t from, uint64_t to, le64 *applied);
-int ve_charge(varve *store, ve_index *index, ve_group *group, ve_group_row *session, uint64_t lsn,
+int ve_charge(varve *store, ve_index *index, ve_group *group, ve_group_row *session,
               const vf_frame *frame, const vf_body *body);
 int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t child, uint32_t parent);
 int ve_roll_up(varve *store, ve_index *index, ve_group *group, uint32_t child, int64_t delta);

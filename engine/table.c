@@ -21,17 +21,6 @@ static uint32_t layout_sum(void) {
     return (uint32_t)vf_sum64(sizes, sizeof sizes, 0);
 }
 
-static uint32_t item_size(vf_table table, uint32_t part) {
-    switch (part) {
-    case VF_PART_ROWS:
-        return table == VF_TABLE_SESSIONS ? VF_HOT_SIZE : vf_row_size(table);
-    case VF_PART_COLD:
-        return table == VF_TABLE_SESSIONS ? VF_COLD_SIZE : 0;
-    default:
-        return VF_BUCKET_SIZE;
-    }
-}
-
 static void lay_out(varve *store, ve_index *index) {
     *index = (ve_index){.os = store->os,
                         .dir = -1,
@@ -41,8 +30,7 @@ static void lay_out(varve *store, ve_index *index) {
     for (uint32_t t = 0; t < VF_TABLES; t++)
         for (uint32_t p = 0; p < 4; p++) {
             ve_part *part = &index->table[t].part[p];
-            part->item_size = item_size((vf_table)t, p);
-            vf_table_geometry((vf_table)t, p, &part->base, &part->cap);
+            part->item_size = vf_table_geometry((vf_table)t, (vf_part)p, &part->base, &part->cap);
         }
 }
 
@@ -88,7 +76,7 @@ static void *map_file(ve_index *index, const char *name, size_t size, bool make)
 }
 
 static void chunk_name(char name[64], vf_table table, uint32_t part, uint32_t chunk) {
-    snprintf(name, 64, "%s.%c.%u", vf_table_name(table), "rcwo"[part], chunk);
+    snprintf(name, 64, "%s.%c.%u", vf_table_name(table), vf_part_letter((vf_part)part), chunk);
 }
 
 uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part_number, uint64_t item, bool make) {

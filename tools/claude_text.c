@@ -25,25 +25,14 @@ size_t claude_mend(char *ret_text, size_t room, const char *text, size_t size) {
     return used;
 }
 
-/* The size of at most 'most' bytes of 'text', which is UTF-8, that end where a character ends. */
-static size_t cut(const char *text, size_t size, size_t most) {
-    if (size <= most) {
-        return size;
-    }
-    while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80) {
-        most--;
-    }
-    return most;
-}
-
 varve_str claude_keep(struct claude_reader *reader, const char *text, size_t size, size_t most) {
     bool stays = text >= reader->begin && text < reader->end;
     if (size == 0) {
         return (varve_str){"", 0};
     }
     size_t looked_at = size < most + 4 ? size : most + 4;
-    if (stays && text_valid(text, cut(text, size, looked_at))) {
-        return (varve_str){text, cut(text, size, most)};
+    if (stays && text_valid(text, text_cut(text, size, looked_at))) {
+        return (varve_str){text, text_cut(text, size, most)};
     }
     size_t room = ARENA_SIZE - reader->arena_used;
     if (room < most) { /* no honest object says so much */

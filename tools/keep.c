@@ -49,21 +49,11 @@ char *keep_room(struct keep *keep, size_t size) {
     return at;
 }
 
-static size_t cut(const char *text, size_t size, size_t most) {
-    if (size <= most) {
-        return size;
-    }
-    while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80) {
-        most--;
-    }
-    return most;
-}
-
 varve_str keep_text(struct keep *keep, const char *text, size_t size, size_t most) {
     if (size == 0) {
         return (varve_str){"", 0};
     }
-    size_t wanted = cut(text, size, most);
+    size_t wanted = text_cut(text, size, most);
     if (text_valid(text, wanted)) {
         int stays = text >= keep->begin && text < keep->end;
         return (varve_str){stays ? text : memcpy(keep_room(keep, wanted), text, wanted), wanted};

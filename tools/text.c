@@ -223,3 +223,13 @@ size_t text_money_short(char ret_text[TEXT_MONEY], int64_t nanos) {
     return (size_t)snprintf(ret_text, TEXT_MONEY, "%s%s.%04" PRIu64,
                             nanos < 0 && rounded > 0 ? "-" : "", whole, rounded % 10000);
 }
+
+size_t text_cut(const char *text, size_t size, size_t most) {
+    if (size <= most) {
+        return size;
+    }
+    while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80) {
+        most--;
+    }
+    return most;
+}

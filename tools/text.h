@@ -36,4 +36,7 @@ size_t text_money(char ret_text[TEXT_MONEY], int64_t nanos);
 /* Nano-dollars rounded to four decimals, with separators: "1,328.4328". */
 size_t text_money_short(char ret_text[TEXT_MONEY], int64_t nanos);
 
+/* The size of at most 'most' bytes of 'text', which is UTF-8, that end where a character ends. */
+size_t text_cut(const char *text, size_t size, size_t most);
+
 #endif
