@@ -228,19 +228,20 @@ int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t roo
         return ve_fail(store, result,
                        "%s/idx: row %u of table cursors is damaged: run varve reindex", store->path,
                        row);
-    vf_frame frame;
-    const uint8_t *bytes;
-    if ((result = ve_log_record(store, vf_get64(image.lsn), &frame, &bytes)) < 0)
-        return result;
+    static const vf_key nobody;
+    ve_record record;
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
     vf_key key;
     vf_text found, state;
-    if (frame.kind != VF_KIND_CURSOR ||
-        vf_cursor_decode(bytes + VF_FRAME_SIZE, vf_get32(frame.length) - VF_FRAME_SIZE, &key,
-                         &found, &state) != VF_OK)
-        return ve_fail(store, VARVE_E_INDEX,
-                       "%s/idx: a cursor's row names another record: run varve reindex",
-                       store->path);
-    if (state.size > 0 && ret_state != NULL)
+    result = ve_log_record(store, &nobody, vf_get64(image.lsn), &record);
+    if (result == VARVE_OK &&
+        (record.frame.kind != VF_KIND_CURSOR ||
+         vf_cursor_decode(record.body, record.body_size, &key, &found, &state) != VF_OK))
+        result = ve_fail(store, VARVE_E_INDEX,
+                         "%s/idx: a cursor's row names another record: run varve reindex",
+                         store->path);
+    if (result == VARVE_OK && state.size > 0 && ret_state != NULL)
         memcpy(ret_state, state.ptr, state.size < room ? state.size : room);
-    return (int)state.size;
+    ve_hold_end(store, &own, before);
+    return result < 0 ? result : (int)state.size;
 }

@@ -53,7 +53,10 @@ bool ve_tail_holds(varve *store) {
                                          : segment->first_chain == ve_chain(store));
     }
     vf_frame frame;
-    return last < tail && ve_log_frame(store, last, &frame) == VARVE_OK &&
+    const ve_layout *layout = ve_layout_now(store);
+    if (layout != NULL && tail <= layout->packed_end) /* all is packed: the manifest holds it */
+        return tail == layout->packed_end;
+    return last < tail && ve_log_frame(store, NULL, last, &frame) == VARVE_OK &&
            last + vf_get32(frame.length) == tail &&
            (uint32_t)vf_get64(frame.header_sum) == ve_chain(store);
 }
@@ -94,6 +97,9 @@ static bool believable(varve *store, const vf_control *control, const struct sta
     char name[16];
     struct stat segment;
     ve_segment_name(name, vf_lsn_segment(tail));
+    if (ve_word(&control->manifest) != 0 &&
+        ve_word(&control->rotating) == (uint64_t)vf_lsn_segment(tail) + 1)
+        return true; /* all is packed, and the next segment is yet to be begun */
     return vf_lsn_segment(tail) != 0 &&
            store->os->fstatat(store->log.dir, name, &segment, AT_SYMLINK_NOFOLLOW) == 0 &&
            (uint64_t)segment.st_size >= vf_lsn_offset(tail);

@@ -13,6 +13,11 @@
 
 enum { STRIDE = 4096 };
 
+typedef struct {
+    uint64_t lsn;
+    vf_key session; /* whose record it is */
+} mark;
+
 struct varve_cursor {
     varve *store;
     uint32_t flags;
@@ -24,12 +29,15 @@ struct varve_cursor {
     uint64_t at; /* store, scanning: next lsn; backward: lsn of the next record, 0 = done */
     uint64_t from_seq;
     uint32_t segment; /* store, backward: those up to this one are still to be read */
-    uint64_t *marks;  /* lsn of the last record of each stretch, newest first; store, backward: of
-                         each record */
+    mark *marks; /* the last record of each stretch, newest first; store, backward: each record */
     size_t mark_count, marks_room;
-    uint64_t stretch[STRIDE];
+    vf_key whose; /* going back: whose record the next one should be, */
+    bool foreign; /* unless this is set */
+    mark stretch[STRIDE];
     size_t stretch_count, stretch_at;
     ve_query *query; /* set: what is given comes from there */
+    ve_layout *layout; /* its files are kept */
+    ve_hold hold;      /* what was given last */
 };
 
 static bool wanted_kind(const varve_cursor *cursor, uint8_t kind) {
@@ -44,21 +52,21 @@ static bool wanted_kind(const varve_cursor *cursor, uint8_t kind) {
  * cursor scan. */
 static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
     uint64_t lsn = last_lsn, count = 0;
-    vf_key expected = cursor->session;
+    vf_key of = cursor->session;
     bool any =
         false; /* behind a FORK, and where a fork was rewound to, the records may be the parent's */
     while (lsn != 0) {
         vf_frame frame;
         uint64_t older = 0;
-        bool good = ve_log_frame(cursor->store, lsn, &frame) == VARVE_OK &&
-                    (any || vf_key_equal(frame.session, expected)) &&
+        bool good = ve_log_frame(cursor->store, any ? NULL : &of, lsn, &frame) == VARVE_OK &&
+                    (any || vf_key_equal(frame.session, of)) &&
                     ve_log_older(cursor->store, lsn, &frame, &older) == VARVE_OK;
         if (!good) {
             cursor->scanning = true;
             cursor->at = ve_log_first(cursor->store);
             return VARVE_OK;
         }
-        expected = frame.session;
+        of = frame.session;
         any = frame.kind == VF_KIND_FORK || frame.kind == VF_KIND_REWIND;
         if (lsn <= cursor->after || (lsn < cursor->limit && vf_get64(frame.seq) < cursor->from_seq))
             break;
@@ -66,21 +74,26 @@ static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
             if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
                          sizeof *cursor->marks))
                 return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
-            cursor->marks[cursor->mark_count++] = lsn;
+            cursor->marks[cursor->mark_count++] = (mark){lsn, frame.session};
         }
         lsn = older;
     }
     return VARVE_OK;
 }
 
-static varve_cursor *new_cursor(varve *store, uint32_t flags) {
+static int new_cursor(varve *store, uint32_t flags, varve_cursor **ret_cursor) {
     varve_cursor *cursor = calloc(1, sizeof *cursor);
     if (cursor == NULL)
-        return NULL;
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     cursor->store = store;
     cursor->flags = flags;
     cursor->limit = cursor->tail = ve_tail(store);
-    return cursor;
+    int result = ve_layout_keep(store, cursor->tail, &cursor->layout);
+    if (result < 0)
+        free(cursor);
+    else
+        *ret_cursor = cursor;
+    return result;
 }
 
 int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t after, uint64_t limit,
@@ -96,11 +109,11 @@ int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t afte
         return ve_fail(store, VARVE_E_INDEX,
                        "%s/idx: row %u of table sessions is damaged: run varve reindex",
                        store->path, row);
-    varve_cursor *cursor = new_cursor(store, flags);
-    if (cursor == NULL)
-        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    varve_cursor *cursor;
+    if ((result = new_cursor(store, flags, &cursor)) < 0)
+        return result;
     cursor->by_session = true;
-    cursor->session = key;
+    cursor->session = cursor->whose = key;
     cursor->from_seq = from_seq;
     cursor->after = after;
     cursor->limit = limit < cursor->limit ? limit : cursor->limit;
@@ -117,9 +130,10 @@ int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t afte
 
 int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags,
                     varve_cursor **ret_cursor) {
-    varve_cursor *cursor = new_cursor(store, flags);
-    if (cursor == NULL)
-        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    varve_cursor *cursor;
+    int result = new_cursor(store, flags, &cursor);
+    if (result < 0)
+        return result;
     vf_frame frame;
     cursor->scanning = true;
     cursor->after = after;
@@ -129,7 +143,7 @@ int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags
         cursor->at = ve_log_first(store);
     else if (after >= cursor->limit)
         cursor->at = cursor->limit;
-    else if (after % VF_RECORD_ALIGN == 0 && ve_log_frame(store, after, &frame) == VARVE_OK)
+    else if (after % VF_RECORD_ALIGN == 0 && ve_log_frame(store, NULL, after, &frame) == VARVE_OK)
         cursor->at = after + vf_get32(frame.length); /* nothing need be looked for */
     else
         cursor->at = (after / VF_RECORD_ALIGN + 1) * VF_RECORD_ALIGN;
@@ -138,9 +152,10 @@ int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags
 }
 
 int ve_cursor_query(varve *store, ve_query *query, varve_cursor **ret_cursor) {
-    varve_cursor *cursor = new_cursor(store, 0);
-    if (cursor == NULL)
-        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    varve_cursor *cursor;
+    int result = new_cursor(store, 0, &cursor);
+    if (result < 0)
+        return result;
     cursor->query = query;
     *ret_cursor = cursor;
     return VARVE_OK;
@@ -176,6 +191,8 @@ void varve_cursor_close(varve_cursor **cursor_at) {
     if (cursor == NULL)
         return;
     ve_query_close(cursor->query);
+    ve_hold_free(cursor->store, &cursor->hold);
+    ve_layout_release(cursor->store, cursor->layout);
     free(cursor->marks);
     free(cursor);
     *cursor_at = NULL;
@@ -183,10 +200,9 @@ void varve_cursor_close(varve_cursor **cursor_at) {
 
 /* ---- Reading ---- */
 
-static int next_scanning(varve_cursor *cursor, ve_place *ret) {
+static int next_scanning(varve_cursor *cursor, ve_record *ret) {
     int found;
-    while ((found = ve_log_next(cursor->store, cursor->at, cursor->tail, &ret->lsn, &ret->frame,
-                                &ret->bytes, NULL)) == 1) {
+    while ((found = ve_log_next(cursor->store, cursor->at, cursor->tail, ret, NULL)) == 1) {
         if (ret->lsn >= cursor->limit)
             return 0;
         cursor->at = ret->lsn + vf_get32(ret->frame.length);
@@ -195,6 +211,7 @@ static int next_scanning(varve_cursor *cursor, ve_place *ret) {
                      vf_get64(ret->frame.seq) >= cursor->from_seq && ret->lsn > cursor->after);
         if (mine && wanted_kind(cursor, ret->frame.kind))
             return 1;
+        ve_hold_drop(cursor->store, &cursor->hold);
     }
     return found;
 }
@@ -202,27 +219,27 @@ static int next_scanning(varve_cursor *cursor, ve_place *ret) {
 /* Notes the lsns of the last segment that was not read yet. */
 static int note_segment(varve_cursor *cursor) {
     uint32_t number = cursor->segment--;
-    uint64_t at = vf_lsn(number, VF_SEGMENT_HEADER), end = vf_lsn(number + 1, 0), lsn;
+    uint64_t at = vf_lsn(number, VF_SEGMENT_HEADER), end = vf_lsn(number + 1, 0);
     end = end < cursor->tail ? end : cursor->tail;
-    if (at <= cursor->after)
+    if (at <= cursor->after || at < ve_log_first(cursor->store))
         cursor->segment = 0;
-    vf_frame frame;
-    const uint8_t *bytes;
+    ve_record record;
     int found;
-    while ((found = ve_log_next(cursor->store, at, end, &lsn, &frame, &bytes, NULL)) == 1 &&
-           lsn < cursor->limit) {
-        at = lsn + vf_get32(frame.length);
-        if (lsn <= cursor->after || !wanted_kind(cursor, frame.kind))
+    while ((found = ve_log_next(cursor->store, at, end, &record, NULL)) == 1 &&
+           record.lsn < cursor->limit) {
+        at = record.lsn + vf_get32(record.frame.length);
+        ve_hold_drop(cursor->store, &cursor->hold);
+        if (record.lsn <= cursor->after || !wanted_kind(cursor, record.frame.kind))
             continue;
         if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
                      sizeof *cursor->marks))
             return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
-        cursor->marks[cursor->mark_count++] = lsn;
+        cursor->marks[cursor->mark_count++] = (mark){record.lsn, record.frame.session};
     }
     return found < 0 ? found : VARVE_OK;
 }
 
-static int next_scanning_backward(varve_cursor *cursor, ve_place *ret) {
+static int next_scanning_backward(varve_cursor *cursor, ve_record *ret) {
     for (;;) {
         if (cursor->mark_count == 0 && cursor->segment == 0)
             return 0;
@@ -231,27 +248,39 @@ static int next_scanning_backward(varve_cursor *cursor, ve_place *ret) {
             return result;
         if (cursor->mark_count == 0)
             continue;
-        ret->lsn = cursor->marks[--cursor->mark_count];
-        result = ve_log_record(cursor->store, ret->lsn, &ret->frame, &ret->bytes);
+        const mark *at = &cursor->marks[--cursor->mark_count];
+        result = ve_log_record(cursor->store, &at->session, at->lsn, ret);
         if (!ve_is_damage(result))
             return result < 0 ? result : 1;
     }
 }
 
-static int next_backward(varve_cursor *cursor, ve_place *ret) {
+/* Whose record one is expected to be, going back: behind a FORK, and where a REWIND leads, it may be the parent's. */
+static const vf_key *expected(const varve_cursor *cursor) {
+    return cursor->foreign ? NULL : &cursor->whose;
+}
+
+static void expect(varve_cursor *cursor, const vf_frame *frame) {
+    cursor->whose = frame->session;
+    cursor->foreign = frame->kind == VF_KIND_FORK || frame->kind == VF_KIND_REWIND;
+}
+
+static int next_backward(varve_cursor *cursor, ve_record *ret) {
     while (cursor->at > cursor->after) {
-        ret->lsn = cursor->at;
-        int result = ve_log_record(cursor->store, ret->lsn, &ret->frame, &ret->bytes);
+        uint64_t lsn = cursor->at;
+        ve_hold_drop(cursor->store, &cursor->hold);
+        int result = ve_log_record(cursor->store, expected(cursor), lsn, ret);
         bool whole = result == VARVE_OK;
         if (ve_is_damage(result)) /* a damaged body: its frame still tells what came before */
-            result = ve_log_frame(cursor->store, ret->lsn, &ret->frame);
+            result = ve_log_frame(cursor->store, expected(cursor), lsn, &ret->frame);
         if (result == VARVE_OK)
-            result = ve_log_older(cursor->store, ret->lsn, &ret->frame, &cursor->at);
+            result = ve_log_older(cursor->store, lsn, &ret->frame, &cursor->at);
         if (result < 0) {
             cursor->at = 0; /* the way back is lost: told once */
             return result;
         }
-        if (whole && ret->lsn < cursor->limit && vf_get64(ret->frame.seq) <= cursor->from_seq &&
+        expect(cursor, &ret->frame);
+        if (whole && lsn < cursor->limit && vf_get64(ret->frame.seq) <= cursor->from_seq &&
             wanted_kind(cursor, ret->frame.kind))
             return 1;
     }
@@ -260,16 +289,19 @@ static int next_backward(varve_cursor *cursor, ve_place *ret) {
 
 /* Takes the next stretch: its records' positions, newest first in the walk, read from the end. */
 static int load_stretch(varve_cursor *cursor) {
-    uint64_t lsn = cursor->marks[--cursor->mark_count];
+    uint64_t lsn = cursor->marks[--cursor->mark_count].lsn;
     cursor->stretch_count = 0;
+    cursor->whose = cursor->marks[cursor->mark_count].session;
+    cursor->foreign = false;
     for (size_t i = 0; i < STRIDE && lsn != 0; i++) {
         vf_frame frame;
-        int result = ve_log_frame(cursor->store, lsn, &frame);
+        int result = ve_log_frame(cursor->store, expected(cursor), lsn, &frame);
         if (result < 0)
             return result;
         if (lsn <= cursor->after || vf_get64(frame.seq) < cursor->from_seq)
             break;
-        cursor->stretch[cursor->stretch_count++] = lsn;
+        expect(cursor, &frame);
+        cursor->stretch[cursor->stretch_count++] = (mark){lsn, frame.session};
         if ((result = ve_log_older(cursor->store, lsn, &frame, &lsn)) < 0)
             return result;
     }
@@ -277,7 +309,7 @@ static int load_stretch(varve_cursor *cursor) {
     return VARVE_OK;
 }
 
-static int next_forward(varve_cursor *cursor, ve_place *ret) {
+static int next_forward(varve_cursor *cursor, ve_record *ret) {
     for (;;) {
         if (cursor->stretch_at == 0) {
             if (cursor->mark_count == 0)
@@ -287,8 +319,9 @@ static int next_forward(varve_cursor *cursor, ve_place *ret) {
                 return result;
             continue;
         }
-        ret->lsn = cursor->stretch[--cursor->stretch_at];
-        int result = ve_log_record(cursor->store, ret->lsn, &ret->frame, &ret->bytes);
+        const mark *at = &cursor->stretch[--cursor->stretch_at];
+        ve_hold_drop(cursor->store, &cursor->hold);
+        int result = ve_log_record(cursor->store, &at->session, at->lsn, ret);
         if (ve_is_damage(result))
             continue; /* as everywhere: what is damaged is stepped over, verify tells of it */
         if (result < 0)
@@ -298,29 +331,52 @@ static int next_forward(varve_cursor *cursor, ve_place *ret) {
     }
 }
 
-int ve_cursor_next(varve_cursor *cursor, ve_place *ret) {
+static int next_record(varve_cursor *cursor, ve_record *ret) {
     bool backward = (cursor->flags & VARVE_CURSOR_BACKWARD) != 0;
     if (cursor->scanning)
         return backward ? next_scanning_backward(cursor, ret) : next_scanning(cursor, ret);
     return backward ? next_backward(cursor, ret) : next_forward(cursor, ret);
 }
 
-int varve_cursor_next(varve_cursor *cursor, varve_event *ret_event) {
-    int result = ve_enter(cursor->store);
-    if (result < 0)
-        return result;
+int ve_cursor_next(varve_cursor *cursor, ve_record *ret) {
+    varve *store = cursor->store;
+    ve_layout *reading = store->reading;
+    ve_hold *before = ve_hold_use(store, &cursor->hold);
+    store->reading = cursor->layout;
+    ve_hold_drop(store, &cursor->hold);
+    int result = next_record(cursor, ret);
+    store->reading = reading;
+    store->hold = before;
+    return result;
+}
+
+static int next_event(varve_cursor *cursor, varve_event *ret_event) {
     if (cursor->query != NULL)
         return ve_query_next(cursor->query, ret_event);
     for (;;) {
-        ve_place place;
-        result = ve_cursor_next(cursor, &place);
+        ve_record record;
+        int result = ve_cursor_next(cursor, &record);
         if (result != 1)
             return result;
         /* a fork shows its parent's events as its own */
-        vf_key shown_by = cursor->by_session ? cursor->session : place.frame.session;
-        result =
-            ve_event_fill(cursor->store, shown_by, place.lsn, &place.frame, place.bytes, ret_event);
+        vf_key shown_by = cursor->by_session ? cursor->session : record.frame.session;
+        result = ve_event_fill(cursor->store, shown_by, &record, ret_event);
         if (!ve_is_damage(result))
             return result < 0 ? result : 1;
     }
+}
+
+int varve_cursor_next(varve_cursor *cursor, varve_event *ret_event) {
+    varve *store = cursor->store;
+    int result = ve_enter(store);
+    if (result < 0)
+        return result;
+    ve_layout *reading = store->reading;
+    ve_hold *before = ve_hold_use(store, &cursor->hold);
+    store->reading = cursor->layout;
+    ve_hold_drop(store, &cursor->hold);
+    result = next_event(cursor, ret_event);
+    store->reading = reading;
+    store->hold = before;
+    return result;
 }

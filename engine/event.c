@@ -7,8 +7,9 @@ static varve_str text(vf_text from) {
     return (varve_str){from.ptr, from.size};
 }
 
-static int fill(varve *store, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes,
-                varve_event *ret) {
+static int fill(varve *store, const ve_record *record, varve_event *ret) {
+    const vf_frame *frame = &record->frame;
+    uint64_t lsn = record->lsn;
     vf_body body;
     if (frame->kind == VF_KIND_REWIND || frame->kind == VF_KIND_TOMBSTONE) {
         varve_event_init(ret);
@@ -18,11 +19,9 @@ static int fill(varve *store, uint64_t lsn, const vf_frame *frame, const uint8_t
         ret->seq = vf_get64(frame->seq);
         return VARVE_OK;
     }
-    vf_result result =
-        vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &body);
-    if (result != VF_OK)
-        return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: %s", store->path,
-                       vf_lsn_segment(lsn), vf_lsn_offset(lsn), vf_result_text(result));
+    int result = ve_record_body(store, record, &body);
+    if (result < 0)
+        return result;
     const vf_fixed *fixed = &body.fixed;
     varve_event_init(ret);
     for (int i = 0; i < VF_STRS; i++)
@@ -66,9 +65,29 @@ static int fill(varve *store, uint64_t lsn, const vf_frame *frame, const uint8_t
     return VARVE_OK;
 }
 
+/* Keeps a session's identity for the events that follow; without memory it is looked up again. */
+static void remember(ve_hold *hold, vf_key key, varve_event *event) {
+    varve_str machine = event->machine_id, id = event->session_id;
+    hold->knows =
+        ve_grow(&hold->identity, &hold->identity_room, machine.size + id.size + 1, 1);
+    if (!hold->knows)
+        return;
+    memcpy(hold->identity, machine.ptr, machine.size);
+    memcpy(hold->identity + machine.size, id.ptr, id.size);
+    hold->who = key;
+    hold->machine_size = machine.size;
+    hold->id_size = id.size;
+}
+
 /* Whose event it is: from the session's identity record. */
 static int fill_identity(varve *store, vf_key key, varve_event *ret) {
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
+    ve_hold *hold = store->hold; /* mostly it is the session of the event before */
+    if (hold->knows && vf_key_equal(hold->who, key)) {
+        ret->machine_id = (varve_str){hold->identity, hold->machine_size};
+        ret->session_id = (varve_str){hold->identity + hold->machine_size, hold->id_size};
+        return VARVE_OK;
+    }
     uint32_t row = ve_find(&store->index, VF_TABLE_SESSIONS, key);
     if (row == UINT32_MAX)
         return VARVE_OK; /* the index does not follow yet */
@@ -79,11 +98,14 @@ static int fill_identity(varve *store, vf_key key, varve_event *ret) {
                        store->path, row);
     result = ve_identity(store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE),
                          &ret->machine_id, &ret->session_id);
-    return ve_is_damage(result) ? VARVE_OK : result; /* its name was lost; the event is there */
+    if (ve_is_damage(result))
+        return VARVE_OK; /* its name was lost; the event is there */
+    if (result == VARVE_OK)
+        remember(hold, key, ret);
+    return result;
 }
 
-int ve_event_fill(varve *store, vf_key shown_by, uint64_t lsn, const vf_frame *frame,
-                  const uint8_t *bytes, varve_event *ret) {
-    int result = fill(store, lsn, frame, bytes, ret);
+int ve_event_fill(varve *store, vf_key shown_by, const ve_record *record, varve_event *ret) {
+    int result = fill(store, record, ret);
     return result < 0 ? result : fill_identity(store, shown_by, ret);
 }

@@ -124,15 +124,15 @@ int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t chil
 int ve_identity(varve *store, const vf_cold *cold, varve_str *ret_machine, varve_str *ret_id) {
     vf_frame frame;
     vf_body body;
+    const vf_hot *hot = (const vf_hot *)(const void *)((const uint8_t *)cold - VF_HOT_SIZE);
     uint64_t lsn = vf_get64(cold->ref[VF_REF_IDENTITY]);
     int result = lsn == 0
                      ? ve_fail(store, VARVE_E_CORRUPT,
                                "%s/seg: the record with a session's identity was lost", store->path)
-                     : ve_log_body(store, lsn, &frame, &body);
+                     : ve_log_ref(store, &hot->key, lsn, &frame, &body);
     if (result < 0)
         return result;
     vf_text id = body.str[VF_STR_SESSION_ID], machine = body.str[VF_STR_MACHINE_ID];
-    const vf_hot *hot = (const vf_hot *)(const void *)((const uint8_t *)cold - VF_HOT_SIZE);
     if (!vf_key_equal(frame.session, hot->key)) { /* a stub: a child names it */
         id = body.str[VF_STR_PARENT_ID];
         if (body.str[VF_STR_PARENT_MACHINE].ptr != NULL)

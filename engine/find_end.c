@@ -74,7 +74,10 @@ static int walk_segment(walker *w, const ve_segment *segment) {
 static int walk_log(walker *w) {
     w->store->trouble = 0;
     int result = ve_log_refresh(w->store);
-    for (uint32_t number = 1; result == 0 && number <= w->store->log.count; number++) {
+    const ve_layout *layout = ve_layout_now(w->store);
+    if (layout == NULL)
+        return w->store->trouble < 0 ? w->store->trouble : VARVE_E_CORRUPT;
+    for (uint32_t number = layout->first_raw; result == 0 && number <= w->store->log.count; number++) {
         ve_segment *segment = ve_log_segment(w->store, number);
         if (segment != NULL && (result = ve_log_measure(w->store, segment)) == VARVE_OK)
             result = walk_segment(w, segment);
@@ -158,27 +161,43 @@ static void ask_old_control(varve *store, ve_log_state *state) {
 
 int ve_find_end(varve *store, ve_log_state *ret_state) {
     ve_log_state state = {0};
-    ask_old_control(store, &state);
-    walker w = {store, note_witness, pass_over, &state.witness};
-    int result = walk_log(&w);
+    int result = ve_layout_read(store);
     if (result < 0)
         return result;
-    if (store->log.count > 0) {
-        ve_segment *first = ve_log_segment(store, 1);
+    ask_old_control(store, &state);
+    walker w = {store, note_witness, pass_over, &state.witness};
+    result = walk_log(&w);
+    if (result < 0)
+        return result;
+    const ve_layout *layout = store->layout;
+    ve_packed *packed;
+    if (layout->files > 0) { /* what is packed was on disk before a manifest named it */
+        if ((result = ve_layout_file(store, layout->packed_end - 1, &packed)) < 0)
+            return result;
+        state.tail = state.open_end = layout->packed_end;
+        state.chain = state.open_chain = vf_get32(packed->footer.end_chain);
+        state.witness = state.witness > state.tail ? state.witness : state.tail;
+        state.packed = true;
+    }
+    if (store->log.count >= layout->first_raw) {
+        ve_segment *first = ve_log_segment(store, layout->first_raw);
         if (first != NULL) {
-            state.tail = state.open_end = vf_lsn(1, VF_SEGMENT_HEADER);
+            state.packed = false;
+            state.tail = state.open_end = vf_lsn(layout->first_raw, VF_SEGMENT_HEADER);
             state.chain = state.open_chain = first->first_chain;
         }
         w = (walker){store, follow, judge, &state};
         result = walk_log(&w);
     }
     /* A segment that was begun but holds nothing yet. */
-    ve_segment *last = store->log.count > 0 ? ve_log_segment(store, store->log.count) : NULL;
+    ve_segment *last =
+        store->log.count >= layout->first_raw ? ve_log_segment(store, store->log.count) : NULL;
     if (result == VARVE_OK && state.abandon == 0 && last != NULL &&
         vf_lsn_segment(state.tail) < last->number) {
         state.tail = vf_lsn(last->number, VF_SEGMENT_HEADER);
         state.chain = last->first_chain;
         state.last_record = 0;
+        state.packed = false;
     }
     if (result == VARVE_OK && state.torn == 0 &&
         state.open_end > state.tail) { /* a batch without its end */

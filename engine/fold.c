@@ -20,13 +20,7 @@ int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,
         uint64_t p = vf_get64(a_body->fixed.position), q = vf_get64(b_body->fixed.position);
         order = p < q ? -1 : p > q;
     }
-    if (order == 0)
-        order = vf_key_compare(a_body->fixed.uid, b_body->fixed.uid);
-    if (order == 0) {
-        uint32_t p = vf_get32(a->body_sum), q = vf_get32(b->body_sum);
-        order = p < q ? -1 : p > q;
-    }
-    return order;
+    return order != 0 ? order : vf_key_compare(a_body->fixed.uid, b_body->fixed.uid);
 }
 
 /* One record being folded. */
@@ -37,23 +31,37 @@ typedef struct {
     uint64_t lsn;
     const vf_frame *frame;
     const vf_body *body;
+    const ve_record *from;
+    const vf_key *session; /* whose row it goes into */
     bool paid; /* folded again: what it cost is counted already */
 } record;
+
+/* Order of two records that are alike in all else. */
+static int by_sum(const record *r, uint64_t other, const vf_frame *frame, int *ret_order) {
+    uint32_t mine, its = vf_get32(frame->body_sum);
+    ve_record there;
+    int result = ve_record_sum(r->store, r->from, &mine);
+    if (result == VARVE_OK && its == 0 &&
+        (result = ve_log_record(r->store, r->session, other, &there)) == VARVE_OK)
+        result = ve_record_sum(r->store, &there, &its);
+    *ret_order = mine < its ? -1 : mine > its;
+    return result;
+}
 
 /* Order of the record and the one at 'other': most often told by the time alone. */
 static int against(const record *r, uint64_t other, int *ret_order) {
     vf_frame frame;
-    int result = ve_log_frame(r->store, other, &frame);
+    int result = ve_log_ref(r->store, r->session, other, &frame, NULL);
     if (result < 0)
         return result;
     *ret_order = compare64(vf_get_i64(r->frame->time), vf_get_i64(frame.time));
     if (*ret_order != 0)
         return VARVE_OK;
     vf_body body;
-    result = ve_log_body(r->store, other, &frame, &body);
+    result = ve_log_ref(r->store, r->session, other, &frame, &body);
     if (result == VARVE_OK)
         *ret_order = ve_canonical(r->frame, r->body, &frame, &body);
-    return result;
+    return result < 0 || *ret_order != 0 ? result : by_sum(r, other, &frame, ret_order);
 }
 
 /* Whether the record replaces the one that a reference names. A record that was lost to damage is
@@ -309,7 +317,7 @@ static void fold_texts(const record *r, vf_cold *cold) {
     vf_frame frame;
     vf_body body;
     bool here = r->body->fixed.source == VF_SOURCE_TRANSCRIPT, there = here;
-    if (first != 0 && ve_log_body(r->store, first, &frame, &body) == VARVE_OK)
+    if (first != 0 && ve_log_ref(r->store, r->session, first, &frame, &body) == VARVE_OK)
         there = body.fixed.source == VF_SOURCE_TRANSCRIPT;
     if (here != there ? here : wins(r, first, false))
         vf_put64(&cold->ref[VF_REF_FIRST_TEXT], r->lsn);
@@ -410,7 +418,7 @@ static void fold_absolute(const record *r, ve_group_row *session) {
             continue;
         vf_frame frame;
         vf_body body;
-        if (before != 0 && ve_log_body(r->store, before, &frame, &body) == VARVE_OK)
+        if (before != 0 && ve_log_ref(r->store, r->session, before, &frame, &body) == VARVE_OK)
             ve_absolute(cold, &body, counter, -1);
         ve_absolute(cold, r->body, counter, 1);
     }
@@ -450,26 +458,26 @@ static int fold_set(const record *r, ve_group_row *session) {
 
 /* ---- Other records ---- */
 
-static int fold_cursor(varve *store, ve_index *index, ve_group *group, uint64_t lsn,
-                       const vf_frame *frame, const uint8_t *bytes) {
+static int fold_cursor(varve *store, ve_index *index, ve_group *group, const ve_record *from) {
     vf_key key;
     vf_text name, state;
-    if (vf_cursor_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &key,
-                         &name, &state) != VF_OK)
+    if (from->body == NULL ||
+        vf_cursor_decode(from->body, from->body_size, &key, &name, &state) != VF_OK)
         return VARVE_OK;
     uint32_t row = ve_group_find(index, group, VF_TABLE_CURSORS, key);
     ve_group_row *cursor = row != UINT32_MAX ? ve_group_get(store, index, VF_TABLE_CURSORS, row)
                                              : ve_group_add(store, index, VF_TABLE_CURSORS, key);
     if (cursor == NULL)
         return VARVE_E_INDEX;
-    vf_put64(&((vf_cursor_row *)(void *)cursor->image)->lsn, lsn);
+    vf_put64(&((vf_cursor_row *)(void *)cursor->image)->lsn, from->lsn);
     return VARVE_OK;
 }
 
-int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const vf_frame *frame,
-            const uint8_t *bytes) {
+int ve_fold(varve *store, ve_index *index, ve_group *group, const ve_record *from) {
+    const vf_frame *frame = &from->frame;
+    uint64_t lsn = from->lsn;
     if (frame->kind == VF_KIND_CURSOR)
-        return fold_cursor(store, index, group, lsn, frame, bytes);
+        return fold_cursor(store, index, group, from);
     if (vf_key_is_zero(frame->session))
         return VARVE_OK;
     ve_group_row *session;
@@ -487,23 +495,25 @@ int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const 
     }
     if (frame->kind == VF_KIND_TOMBSTONE)
         set_flag(hot, VF_SR_DELETED, true);
-    return ve_fold_record(store, index, group, session, lsn, frame, bytes, false);
+    return ve_fold_record(store, index, group, session, from, false);
 }
 
 int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row *session,
-                   uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, bool paid) {
+                   const ve_record *from, bool paid) {
+    const vf_frame *frame = &from->frame;
     vf_body body;
+    vf_key key = ve_hot(session)->key;
     bool set = frame->kind == VF_KIND_SESSION || frame->kind == VF_KIND_FORK;
-    if ((frame->kind != VF_KIND_EVENT && !set) ||
-        vf_body_decode(bytes + VF_FRAME_SIZE, vf_get32(frame->length) - VF_FRAME_SIZE, &body) !=
-            VF_OK)
+    if ((frame->kind != VF_KIND_EVENT && !set) || ve_record_body(store, from, &body) < 0)
         return VARVE_OK;
     record r = {.store = store,
                 .index = index,
                 .group = group,
-                .lsn = lsn,
+                .lsn = from->lsn,
                 .frame = frame,
                 .body = &body,
+                .from = from,
+                .session = &key,
                 .paid = paid};
     return set ? fold_set(&r, session) : fold_event(&r, session);
 }

@@ -271,79 +271,33 @@ static int bad_record(varve *store, uint64_t lsn, vf_result result) {
                    vf_lsn_segment(lsn), vf_lsn_offset(lsn), vf_result_text(result));
 }
 
-typedef vf_result check(const uint8_t *bytes, size_t size, uint64_t salt, uint64_t lsn,
-                        const uint32_t *chain, vf_frame *ret_frame);
-
-static int read_at(varve *store, uint64_t lsn, check *holds, vf_frame *ret_frame,
-                   const uint8_t **ret_bytes) {
+int ve_log_raw(varve *store, uint64_t lsn, bool whole, ve_record *ret) {
     ve_segment *segment = NULL;
     size_t size = 0;
-    int found = locate(store, lsn, &segment, ret_bytes, &size);
-    if (found < 0)
-        return found;
-    vf_result result = holds(*ret_bytes, size, segment->salt, lsn, NULL, ret_frame);
-    return result == VF_OK ? VARVE_OK : bad_record(store, lsn, result);
-}
-
-int ve_log_frame(varve *store, uint64_t lsn, vf_frame *ret_frame) {
     const uint8_t *bytes = NULL;
-    return read_at(store, lsn, vf_frame_check, ret_frame, &bytes);
-}
-
-int ve_log_record(varve *store, uint64_t lsn, vf_frame *ret_frame, const uint8_t **ret_bytes) {
-    return read_at(store, lsn, vf_record_check, ret_frame, ret_bytes);
-}
-
-int ve_log_body(varve *store, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_body) {
-    const uint8_t *bytes;
-    int found = ve_log_record(store, lsn, ret_frame, &bytes);
+    int found = locate(store, lsn, &segment, &bytes, &size);
     if (found < 0)
         return found;
-    vf_result result = vf_body_decode(bytes + VF_FRAME_SIZE,
-                                      vf_get32(ret_frame->length) - VF_FRAME_SIZE, ret_body);
-    return result == VF_OK ? VARVE_OK : bad_record(store, lsn, result);
-}
-
-int ve_log_older(varve *store, uint64_t lsn, const vf_frame *frame, uint64_t *ret_older) {
-    if (frame->kind != VF_KIND_REWIND) {
-        *ret_older = vf_get64(frame->prev);
-        return VARVE_OK;
-    }
-    vf_frame whole;
-    const uint8_t *bytes;
-    vf_mark_fixed mark;
-    int result = ve_log_record(store, lsn, &whole, &bytes);
-    if (result < 0)
-        return result;
-    if (vf_get32(whole.length) < VF_FRAME_SIZE + sizeof mark)
-        return bad_record(store, lsn, VF_BAD_FIELD);
-    memcpy(&mark, bytes + VF_FRAME_SIZE, sizeof mark);
-    *ret_older = vf_get64(mark.to);
-    return *ret_older < lsn ? VARVE_OK : bad_record(store, lsn, VF_BAD_FIELD);
-}
-
-int ve_log_seek(varve *store, uint64_t lsn, uint64_t seq, uint64_t *ret_lsn) {
-    while (lsn != 0) {
-        vf_frame frame;
-        int result = ve_log_frame(store, lsn, &frame);
-        if (result < 0)
-            return result;
-        if (vf_get64(frame.seq) == seq && frame.kind != VF_KIND_REWIND) {
-            *ret_lsn = lsn;
-            return VARVE_OK;
-        }
-        if (vf_get64(frame.seq) < seq)
-            break;
-        if ((result = ve_log_older(store, lsn, &frame, &lsn)) < 0)
-            return result;
-    }
-    return ve_fail(store, VARVE_E_NOT_FOUND, "no event with seq %llu is to be seen there",
-                   (unsigned long long)seq);
+    vf_result result = whole
+                           ? vf_record_check(bytes, size, segment->salt, lsn, NULL, &ret->frame)
+                           : vf_frame_check(bytes, size, segment->salt, lsn, NULL, &ret->frame);
+    if (result != VF_OK)
+        return bad_record(store, lsn, result);
+    ret->lsn = lsn;
+    ret->body = bytes + VF_FRAME_SIZE;
+    ret->body_size = vf_get32(ret->frame.length) - VF_FRAME_SIZE;
+    ret->unit = NULL;
+    return VARVE_OK;
 }
 
 uint64_t ve_log_first(varve *store) {
-    (void)store;
-    return vf_lsn(1, VF_SEGMENT_HEADER);
+    const ve_layout *layout = ve_layout_now(store);
+    if (layout == NULL || layout->files == 0)
+        return vf_lsn(1, VF_SEGMENT_HEADER);
+    uint64_t first = layout->file[0]->first;
+    return vf_lsn_offset(first) < VF_SEGMENT_HEADER
+               ? vf_lsn(vf_lsn_segment(first), VF_SEGMENT_HEADER)
+               : first;
 }
 
 /* The next whole record of a segment behind damage at 'offset', or 'limit'. Every multiple of 8 is
@@ -357,9 +311,43 @@ static uint64_t resynchronise(const ve_segment *segment, uint64_t offset, uint64
     return limit;
 }
 
-int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, vf_frame *ret_frame,
-                const uint8_t **ret_bytes, uint64_t *ret_damage) {
+/* The next record of the packed segments: 1, or 0 and where the raw ones go on. */
+static int next_packed(varve *store, const ve_layout *layout, uint64_t *lsn, uint64_t limit,
+                       ve_record *ret, uint64_t *damage) {
+    for (size_t i = 0; i < layout->files && *lsn < limit && *lsn < layout->packed_end; i++) {
+        ve_packed *file = layout->file[i];
+        if (*lsn >= file->end)
+            continue;
+        uint64_t from = *lsn > file->first ? *lsn : file->first, hole = 0;
+        int found = ve_layout_file(store, from, &file);
+        if (found == 1)
+            found = ve_packed_next(store, file, from, true, ret, &hole);
+        else if (ve_is_damage(found))
+            found = 0, hole = from;
+        *damage = *damage != 0 ? *damage : hole;
+        if (found != 0)
+            return found < 0 ? found : ret->lsn < limit;
+        *lsn = layout->file[i]->end;
+    }
+    return 0;
+}
+
+int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, ve_record *ret_record,
+                uint64_t *ret_damage) {
     uint64_t damage = 0;
+    const ve_layout *layout = ve_layout_now(store);
+    if (layout == NULL)
+        return store->trouble < 0 ? store->trouble : VARVE_E_CORRUPT;
+    if (lsn < layout->packed_end) {
+        int found = next_packed(store, layout, &lsn, limit, ret_record, &damage);
+        if (found != 0 || lsn < layout->packed_end || lsn >= limit) {
+            if (ret_damage != NULL)
+                *ret_damage = damage;
+            return found;
+        }
+    }
+    if (vf_lsn_segment(lsn) < layout->first_raw)
+        lsn = vf_lsn(layout->first_raw, VF_SEGMENT_HEADER);
     while (lsn < limit) {
         uint32_t number = vf_lsn_segment(lsn);
         uint64_t offset =
@@ -379,9 +367,11 @@ int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, v
         while (offset < end) {
             uint64_t at = vf_lsn(number, (uint32_t)offset);
             if (vf_record_check(segment->map + offset, (size_t)(end - offset), segment->salt, at,
-                                NULL, ret_frame) == VF_OK) {
-                *ret_lsn = at;
-                *ret_bytes = segment->map + offset;
+                                NULL, &ret_record->frame) == VF_OK) {
+                ret_record->lsn = at;
+                ret_record->body = segment->map + offset + VF_FRAME_SIZE;
+                ret_record->body_size = vf_get32(ret_record->frame.length) - VF_FRAME_SIZE;
+                ret_record->unit = NULL;
                 if (ret_damage != NULL)
                     *ret_damage = damage;
                 return 1;

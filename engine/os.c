@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -66,6 +67,14 @@ static int os_list(int dir, int (*each)(void *context, const char *name), void *
         result = -1;
     closedir(stream);
     return result;
+}
+
+static int os_room(int fd, uint64_t *ret_free) {
+    struct statvfs status;
+    if (fstatvfs(fd, &status) < 0)
+        return -1;
+    *ret_free = (uint64_t)status.f_bavail * status.f_frsize;
+    return 0;
 }
 
 static int os_random(void *to, size_t size) {
@@ -129,6 +138,7 @@ const ve_os ve_os_system = {
     .unlinkat = unlinkat,
     .mkdirat = os_mkdirat,
     .list = os_list,
+    .room = os_room,
     .random = os_random,
     .now = os_now,
     .monotonic = os_monotonic,

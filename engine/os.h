@@ -32,6 +32,8 @@ typedef struct ve_os {
     /* Calls 'each' with the name of every entry but . and ..; a non-zero answer stops and is
      * returned. */
     int (*list)(int dir, int (*each)(void *context, const char *name), void *context);
+    /* Bytes that may still be written to the file system of 'fd'. */
+    int (*room)(int fd, uint64_t *ret_free);
     int (*random)(void *to, size_t size);
     int64_t (*now)(void);       /* ns since 1970 */
     int64_t (*monotonic)(void); /* ns */

@@ -174,15 +174,15 @@ static int resolve_fork(ve_plan *p, ve_batch_session *child, const ve_batch_reco
                        (int)parent->id_size, p->batch->texts + parent->id_at);
     uint64_t seq = record->seq, lsn = parent->last_lsn;
     vf_frame frame;
-    int result = ve_log_frame(p->store, lsn, &frame);
+    int result = ve_log_frame(p->store, &parent->key, lsn, &frame);
     while (result == VARVE_OK && seq == UINT64_MAX &&
            frame.kind == VF_KIND_REWIND) /* what is to be seen ends before it */
         if ((result = ve_log_older(p->store, lsn, &frame, &lsn)) == VARVE_OK)
-            result = ve_log_frame(p->store, lsn, &frame);
+            result = ve_log_frame(p->store, NULL, lsn, &frame);
     if (result < 0)
         return result;
     seq = seq == UINT64_MAX ? vf_get64(frame.seq) : seq;
-    result = ve_log_seek(p->store, lsn, seq, &child->last_lsn);
+    result = ve_log_seek(p->store, &frame.session, lsn, seq, &child->last_lsn);
     child->last_seq = seq;
     child->introduced = result == VARVE_OK;
     return result;
@@ -197,7 +197,7 @@ static int add_mark(ve_plan *p, const ve_batch_record *record, ve_batch_session 
     if (frame->kind == VF_KIND_REWIND) {
         vf_mark_fixed *mark = (vf_mark_fixed *)(void *)(at + VF_FRAME_SIZE);
         uint64_t to;
-        int result = ve_log_seek(p->store, session->last_lsn, record->seq, &to);
+        int result = ve_log_seek(p->store, &session->key, session->last_lsn, record->seq, &to);
         if (result < 0)
             return result;
         vf_put64(&mark->to, to);

@@ -63,10 +63,13 @@ static int identity_of(varve_list *list, uint32_t row, varve_str *ret_machine, v
 
 static void note_prefix(varve_list *list, entry *one) {
     varve_str machine, id;
-    if (one->prefix != 0 || identity_of(list, one->row, &machine, &id) < 0)
+    if (one->prefix != 0)
         return;
-    for (size_t i = 0; i < sizeof one->prefix; i++)
+    ve_hold own = {0}, *outer = ve_hold_use(list->store, &own);
+    bool known = identity_of(list, one->row, &machine, &id) == VARVE_OK;
+    for (size_t i = 0; known && i < sizeof one->prefix; i++)
         one->prefix = one->prefix << 8 | (i < id.size ? (uint8_t)id.ptr[i] : 0);
+    ve_hold_end(list->store, &own, outer);
 }
 
 static int before(void *context, void *a_item, void *b_item) {
@@ -81,14 +84,17 @@ static int before(void *context, void *a_item, void *b_item) {
     if (a->prefix != b->prefix)
         return a->prefix < b->prefix;
     varve_str machine[2], id[2];
+    ve_hold own = {0}, *outer = ve_hold_use(list->store, &own);
     int result = identity_of(list, a->row, &machine[0], &id[0]);
     if (result == VARVE_OK)
         result = identity_of(list, b->row, &machine[1], &id[1]);
-    if (result < 0) {
+    bool first = result == VARVE_OK
+                     ? ve_compare_identity(machine[0], id[0], machine[1], id[1]) < 0
+                     : a->row < b->row;
+    ve_hold_end(list->store, &own, outer);
+    if (result < 0)
         list->error = result;
-        return a->row < b->row;
-    }
-    return ve_compare_identity(machine[0], id[0], machine[1], id[1]) < 0;
+    return first;
 }
 
 /* ---- Opening ---- */

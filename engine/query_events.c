@@ -18,7 +18,7 @@ typedef struct {
 typedef struct {
     varve_cursor *cursor;
     vf_key session; /* zero: of all */
-    ve_place place; /* its next record */
+    ve_record place; /* its next record */
     bool loaded, done;
 } source;
 
@@ -96,20 +96,24 @@ static int note_rewinds(ve_query *query, rewinds *of) {
     varve *store = query->store;
     vf_hot hot;
     vf_frame frame;
-    const uint8_t *bytes;
     int result = read_hot(store, of->session, &hot);
     if (result < 0)
         return result;
     for (uint64_t lsn = vf_get64(hot.last_lsn); lsn != 0; lsn = vf_get64(frame.prev)) {
-        if ((result = ve_log_frame(store, lsn, &frame)) < 0)
+        if ((result = ve_log_frame(store, &of->session, lsn, &frame)) < 0)
             return ve_is_damage(result) ? VARVE_OK : result;
-        if (frame.kind == VF_KIND_FORK)
+        if (frame.kind == VF_KIND_FORK || frame.kind == VF_KIND_BASE)
             break;
-        vf_mark_fixed mark;
-        if (frame.kind != VF_KIND_REWIND || vf_get32(frame.length) < VF_FRAME_SIZE + sizeof mark ||
-            ve_log_record(store, lsn, &frame, &bytes) < 0)
+        if (frame.kind != VF_KIND_REWIND)
             continue;
-        memcpy(&mark, bytes + VF_FRAME_SIZE, sizeof mark);
+        vf_mark_fixed mark;
+        ve_record record;
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        bool whole = ve_log_record(store, &of->session, lsn, &record) == VARVE_OK &&
+                     ve_record_mark(&record, &mark);
+        ve_hold_end(store, &own, before);
+        if (!whole)
+            continue;
         if (!ve_grow(&of->lsn, &of->room[0], of->count + 1, sizeof *of->lsn) ||
             !ve_grow(&of->keep, &of->room[1], of->count + 1, sizeof *of->keep))
             return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
@@ -120,7 +124,7 @@ static int note_rewinds(ve_query *query, rewinds *of) {
 }
 
 /* 1 if a rewind behind the event hides it. */
-static int is_rewound(ve_query *query, const ve_place *place) {
+static int is_rewound(ve_query *query, const ve_record *place) {
     rewinds *of = NULL;
     for (size_t i = 0; i < query->rewound_count && of == NULL; i++)
         if (vf_key_equal(query->rewound[i].session, place->frame.session))
@@ -144,7 +148,7 @@ static int is_rewound(ve_query *query, const ve_place *place) {
 /* ---- What fits ---- */
 
 /* What the frame tells, and for types without a number the body. */
-static bool frame_fits(const ve_query *query, const ve_place *place, varve_str named) {
+static bool frame_fits(const ve_query *query, const ve_record *place, varve_str named) {
     const varve_event_filter *f = &query->filter;
     bool by_time = f->after_time != INT64_MIN || f->before_time != INT64_MAX;
     int64_t time = vf_get_i64(place->frame.time);
@@ -183,7 +187,7 @@ static bool body_fits(const ve_query *query, const vf_body *body) {
 }
 
 /* 1 or 0, or an error. 'shown_by': the session that it was asked of, zero if all were. */
-static int fits(ve_query *query, const ve_place *place, vf_key shown_by) {
+static int fits(ve_query *query, const ve_record *place, vf_key shown_by) {
     const varve_event_filter *f = &query->filter;
     bool any = vf_key_is_zero(shown_by);
     bool has_body = place->frame.kind != VF_KIND_REWIND && place->frame.kind != VF_KIND_TOMBSTONE;
@@ -193,8 +197,7 @@ static int fits(ve_query *query, const ve_place *place, vf_key shown_by) {
     vf_body body;
     if ((by_body || unnamed) &&
         (!has_body ||
-         vf_body_decode(place->bytes + VF_FRAME_SIZE, vf_get32(place->frame.length) - VF_FRAME_SIZE,
-                        &body) != VF_OK))
+         ve_record_body(query->store, place, &body) < 0))
         return 0;
     varve_str named = {NULL, 0};
     if (unnamed)
@@ -218,7 +221,7 @@ static int fits(ve_query *query, const ve_place *place, vf_key shown_by) {
 }
 
 /* The next that fits of one source: 1, or 0 at its end. */
-static int next_of(ve_query *query, source *from, ve_place *ret) {
+static int next_of(ve_query *query, source *from, ve_record *ret) {
     int found;
     while ((found = ve_cursor_next(from->cursor, ret)) == 1) {
         int fit = fits(query, ret, from->session);
@@ -229,7 +232,7 @@ static int next_of(ve_query *query, source *from, ve_place *ret) {
 }
 
 /* The next that fits of all sources, by lsn. */
-static int next_merged(ve_query *query, ve_place *ret, uint32_t *ret_source) {
+static int next_merged(ve_query *query, ve_record *ret, uint32_t *ret_source) {
     source *best = NULL;
     bool reverse = has_flag(query, VARVE_EVENTS_REVERSE) && !has_flag(query, VARVE_EVENTS_BY_TIME);
     for (size_t i = 0; i < query->source_count; i++) {
@@ -270,7 +273,7 @@ static int before(void *context, void *a_item, void *b_item) {
 static int collect(ve_query *query) {
     query->heap = (ve_heap){.item_size = sizeof(entry), .before = before, .context = query};
     query->heap.limit = query->filter.limit < SIZE_MAX ? (size_t)query->filter.limit : 0;
-    ve_place place;
+    ve_record place;
     uint32_t from;
     int found;
     while ((found = next_merged(query, &place, &from)) == 1) {
@@ -282,19 +285,19 @@ static int collect(ve_query *query) {
     return found;
 }
 
-static int next_by_time(ve_query *query, ve_place *ret, uint32_t *ret_source) {
+static int next_by_time(ve_query *query, ve_record *ret, uint32_t *ret_source) {
     entry one;
     int result = query->collected ? VARVE_OK : collect(query);
     if (result < 0 || !ve_heap_take(&query->heap, &one))
         return result;
-    ret->lsn = one.lsn;
     *ret_source = one.source;
-    result = ve_log_record(query->store, one.lsn, &ret->frame, &ret->bytes);
+    ve_hold_drop(query->store, query->store->hold);
+    result = ve_log_record(query->store, NULL, one.lsn, ret);
     return result < 0 ? result : 1;
 }
 
 int ve_query_next(ve_query *query, varve_event *ret_event) {
-    ve_place place;
+    ve_record place;
     uint32_t from = 0;
     if (query->left == 0)
         return 0;
@@ -305,8 +308,7 @@ int ve_query_next(ve_query *query, varve_event *ret_event) {
         if (found == 1) {
             vf_key asked = query->sources[from].session;
             vf_key shown_by = vf_key_is_zero(asked) ? place.frame.session : asked;
-            found = ve_event_fill(query->store, shown_by, place.lsn, &place.frame, place.bytes,
-                                  ret_event);
+            found = ve_event_fill(query->store, shown_by, &place, ret_event);
             query->left -= found == VARVE_OK;
             found = found == VARVE_OK ? 1 : found;
         }
@@ -413,7 +415,7 @@ int varve_event_count(varve *store, const varve_event_filter *filter, uint64_t *
     int result = open_query(store, filter, &query);
     if (result < 0)
         return result;
-    ve_place place;
+    ve_record place;
     uint32_t from;
     uint64_t count = 0;
     while ((result = next_merged(query, &place, &from)) == 1)

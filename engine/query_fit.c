@@ -118,9 +118,10 @@ static bool labels_fit(varve_str labels, varve_str wanted) {
 
 /* The string, or the number, that a record gave the session; lost to damage it is absent. */
 static int load(varve *store, const vf_cold *cold, int ref, vf_body *ret_body) {
+    const vf_hot *hot = (const vf_hot *)(const void *)((const uint8_t *)cold - VF_HOT_SIZE);
     uint64_t lsn = vf_get64(cold->ref[ref]);
     vf_frame frame;
-    int result = lsn == 0 ? VARVE_E_CORRUPT : ve_log_body(store, lsn, &frame, ret_body);
+    int result = lsn == 0 ? VARVE_E_CORRUPT : ve_log_ref(store, &hot->key, lsn, &frame, ret_body);
     return ve_is_damage(result) ? 0 : result < 0 ? result : 1;
 }
 
@@ -187,7 +188,12 @@ int ve_fit_row(ve_fit *fits, uint32_t row, vf_hot *ret_hot) {
     if (ve_read_row(&fits->store->index, VF_TABLE_SESSIONS, row, false, ret_hot) < 0)
         return bad_row(fits->store, row);
     int fit = fits->nothing ? 0 : numbers_fit(fits, ret_hot);
-    return fit == 1 && asks_texts(&fits->filter) ? texts_fit(fits, row) : fit;
+    if (fit != 1 || !asks_texts(&fits->filter))
+        return fit;
+    ve_hold own = {0}, *before = ve_hold_use(fits->store, &own);
+    fit = texts_fit(fits, row);
+    ve_hold_end(fits->store, &own, before);
+    return fit;
 }
 
 /* ---- Opening ---- */

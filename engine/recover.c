@@ -42,7 +42,8 @@ static int begin_control(varve *store, const ve_log_state *state) {
         state->witness); /* as it was: a death before the hole is written down must find it again */
     ve_set_word(&control->last_sync_record, 0);
     ve_set_word(&control->applied, 0);
-    ve_set_word(&control->rotating, 0);
+    ve_set_word(&control->manifest, store->layout->generation);
+    ve_set_word(&control->rotating, state->packed ? (uint64_t)store->layout->first_raw : 0);
     ve_set_word(&control->ready_size, vf_lsn_offset(state->tail));
     return VARVE_OK;
 }
@@ -79,7 +80,7 @@ static int from_scratch(varve *store) {
     report(store, &state);
     for (uint32_t number = store->log.count; state.abandon != 0 && number >= state.abandon;
          number--)
-        if ((result = quarantine(store, number)) < 0)
+        if (number >= store->layout->first_raw && (result = quarantine(store, number)) < 0)
             return result;
     if (state.tail == 0 || state.hole_from != 0 || state.torn != 0) {
         uint32_t next = state.tail == 0 ? 1 : vf_lsn_segment(state.tail) + 1;
@@ -105,6 +106,8 @@ int ve_recover(varve *store) {
         return result;
     if (store->control == NULL)
         return from_scratch(store);
+    if ((result = ve_layout_follow(store)) < 0)
+        return result;
     result = ve_index_open(store, &store->index, ve_word(&store->control->index_generation));
     if (result == VARVE_OK)
         return VARVE_OK;
@@ -195,8 +198,12 @@ int ve_private_index(varve *store, ve_index *index, uint64_t tail) {
 int ve_catch_up(varve *store) {
     vf_control *control = store->control;
     store->trouble = 0;
+    ve_hold_drop(store, &store->own_hold);
     if (control == NULL || ve_word(&control->state) != 1 || !ve_control_is_current(store))
         return ve_recover(store);
+    int followed = ve_layout_follow(store);
+    if (followed < 0)
+        return followed;
     if (!ve_tail_holds(store)) {
         if (store->trouble < 0)
             return ve_fail(store, store->trouble, "%s: the log's end cannot be looked at",
@@ -243,11 +250,12 @@ int varve_reindex(varve *store) {
 }
 
 int ve_follow_index(varve *store) {
-    if (store->control == NULL)
-        return VARVE_OK;
+    int result = ve_layout_follow(store);
+    if (result < 0 || store->control == NULL)
+        return result;
     uint64_t generation = ve_word(&store->control->index_generation);
     for (int i = 0; i < 100 && (!store->index.open || store->index.generation != generation); i++) {
-        int result = ve_index_open(store, &store->index, generation);
+        result = ve_index_open(store, &store->index, generation);
         if (result < 0 && generation == ve_word(&store->control->index_generation))
             return result;
         generation = ve_word(&store->control->index_generation);

@@ -15,9 +15,23 @@ typedef struct {
     int life;
 } life_event;
 
-static int by_canon(const void *a, const void *b) {
+static uint32_t sum_of(varve *store, const life_event *event) {
+    ve_record record;
+    uint32_t sum = 0;
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    if (ve_log_record(store, &event->frame.session, event->lsn, &record) == VARVE_OK)
+        ve_record_sum(store, &record, &sum);
+    ve_hold_end(store, &own, before);
+    return sum;
+}
+
+static int by_canon(const void *a, const void *b, void *context) {
     const life_event *p = a, *q = b;
-    return ve_canonical(&p->frame, &p->body, &q->frame, &q->body);
+    int order = ve_canonical(&p->frame, &p->body, &q->frame, &q->body);
+    if (order != 0)
+        return order;
+    uint32_t x = sum_of(context, p), y = sum_of(context, q);
+    return x < y ? -1 : x > y;
 }
 
 static void replay_life(vf_hot *hot, vf_cold *cold, const life_event *events, size_t count) {
@@ -63,14 +77,19 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
         return VARVE_E_INDEX;
     life_event *events = NULL;
     size_t count = 0, room = 0;
+    vf_key key = ve_hot(session)->key;
     uint64_t lsn = vf_get64(ve_hot(session)->last_lsn);
     while (lsn != 0) {
         vf_frame frame;
         vf_body body = {0};
-        if (ve_log_frame(store, lsn, &frame) < 0 ||
-            (frame.kind == VF_KIND_EVENT && ve_log_body(store, lsn, &frame, &body) < 0))
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        bool whole = ve_log_frame(store, &key, lsn, &frame) == VARVE_OK &&
+                     (frame.kind != VF_KIND_EVENT ||
+                      ve_log_body(store, &key, lsn, &frame, &body) == VARVE_OK);
+        ve_hold_end(store, &own, before);
+        if (!whole)
             break; /* damage: what lies before it cannot be reached */
-        if (!vf_key_equal(frame.session, ve_hot(session)->key))
+        if (!vf_key_equal(frame.session, key))
             break; /* a fork that was rewound into what it shares: this is the parent's life */
         int life = ve_life_of(&frame, &body);
         if (life != VE_LIFE_NONE) {
@@ -85,7 +104,7 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
             break; /* what lies before a fork is the parent's life */
     }
     if (count > 1)
-        qsort(events, count, sizeof *events, by_canon);
+        qsort_r(events, count, sizeof *events, by_canon, store);
     replay_life(ve_hot(session), ve_cold(session), events, count);
     free(events);
     return VARVE_OK;
@@ -94,18 +113,22 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
 /* ---- All of a session ---- */
 
 /* The session's own records that count now, newest first: no events that a later REWIND hides. */
-static int collect_visible(varve *store, uint64_t lsn, uint64_t **ret_lsns, size_t *ret_count) {
+static int collect_visible(varve *store, const vf_key *session, uint64_t lsn, uint64_t **ret_lsns,
+                           size_t *ret_count) {
     uint64_t *lsns = NULL, keep = UINT64_MAX;
     size_t count = 0, room = 0;
     while (lsn != 0) {
         vf_frame frame;
-        const uint8_t *bytes;
-        if (ve_log_record(store, lsn, &frame, &bytes) < 0)
+        vf_mark_fixed mark;
+        ve_record record;
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        bool whole = ve_log_record(store, session, lsn, &record) == VARVE_OK;
+        bool marks = whole && record.frame.kind == VF_KIND_REWIND && ve_record_mark(&record, &mark);
+        frame = record.frame;
+        ve_hold_end(store, &own, before);
+        if (!whole)
             break;
-        if (frame.kind == VF_KIND_REWIND &&
-            vf_get32(frame.length) >= VF_FRAME_SIZE + sizeof(vf_mark_fixed)) {
-            vf_mark_fixed mark;
-            memcpy(&mark, bytes + VF_FRAME_SIZE, sizeof mark);
+        if (marks) {
             keep = vf_get64(mark.seq) < keep ? vf_get64(mark.seq) : keep;
         } else if (frame.kind != VF_KIND_EVENT || vf_get64(frame.seq) <= keep) {
             if (!ve_grow(&lsns, &room, count + 1, sizeof *lsns)) {
@@ -114,7 +137,7 @@ static int collect_visible(varve *store, uint64_t lsn, uint64_t **ret_lsns, size
             }
             lsns[count++] = lsn;
         }
-        if (frame.kind == VF_KIND_FORK)
+        if (frame.kind == VF_KIND_FORK || frame.kind == VF_KIND_BASE)
             break;
         lsn = vf_get64(frame.prev);
     }
@@ -131,7 +154,7 @@ static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
     uint8_t sources = 0;
     for (int counter = 0; counter < VE_COUNTERS; counter++) {
         uint64_t absolute = vf_get64(cold->ref[VF_REF_ABSOLUTE + counter]);
-        if (absolute != 0 && ve_log_body(store, absolute, &frame, &body) == VARVE_OK)
+        if (absolute != 0 && ve_log_ref(store, &hot->key, absolute, &frame, &body) == VARVE_OK)
             ve_absolute(cold, &body, counter, -1);
     }
     for (int s = 0; s < VF_SOURCES; s++) {
@@ -175,16 +198,17 @@ int ve_refold(varve *store, ve_index *index, ve_group *group, uint32_t row) {
     size_t count = 0;
     int result = session == NULL
                      ? VARVE_E_INDEX
-                     : collect_visible(store, vf_get64(ve_hot(session)->last_lsn), &lsns, &count);
+                     : collect_visible(store, &ve_hot(session)->key,
+                                       vf_get64(ve_hot(session)->last_lsn), &lsns, &count);
     if (result < 0)
         return result;
     clear(store, ve_hot(session), ve_cold(session));
     while (count > 0 && result == VARVE_OK) {
-        vf_frame frame;
-        const uint8_t *bytes;
-        uint64_t lsn = lsns[--count];
-        if (ve_log_record(store, lsn, &frame, &bytes) == VARVE_OK)
-            result = ve_fold_record(store, index, group, session, lsn, &frame, bytes, true);
+        ve_record record;
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        if (ve_log_record(store, &ve_hot(session)->key, lsns[--count], &record) == VARVE_OK)
+            result = ve_fold_record(store, index, group, session, &record, true);
+        ve_hold_end(store, &own, before);
     }
     free(lsns);
     session->dirty = true;

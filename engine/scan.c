@@ -12,6 +12,7 @@ struct varve_scan {
     bool strings;
     char *labels;
     size_t labels_room;
+    ve_hold hold; /* what was given last */
 };
 
 /* Which record gives which text of a session. */
@@ -63,6 +64,7 @@ void varve_scan_close(varve_scan **scan) {
     if (scan == NULL || *scan == NULL)
         return;
     free((*scan)->labels);
+    ve_hold_free((*scan)->store, &(*scan)->hold);
     free(*scan);
     *scan = NULL;
 }
@@ -146,7 +148,8 @@ static varve_str str_of(const vf_body *body, int str) {
     return (varve_str){body->str[str].ptr, body->str[str].size};
 }
 
-static int fill_texts(varve *store, const vf_cold *cold, varve_session *ret) {
+static int fill_texts(varve *store, const vf_key *session, const vf_cold *cold,
+                      varve_session *ret) {
     vf_frame frame;
     vf_body body;
     uint64_t loaded = 0;
@@ -154,7 +157,7 @@ static int fill_texts(varve *store, const vf_cold *cold, varve_session *ret) {
         uint64_t lsn = vf_get64(cold->ref[session_texts[i].ref]);
         if (lsn == 0)
             continue;
-        if (lsn != loaded && ve_log_body(store, lsn, &frame, &body) < 0) {
+        if (lsn != loaded && ve_log_ref(store, session, lsn, &frame, &body) < 0) {
             loaded = 0; /* lost to damage: the field is absent */
             continue;
         }
@@ -172,7 +175,7 @@ static int fill_texts(varve *store, const vf_cold *cold, varve_session *ret) {
                          &ret->git_deletions};
     for (int i = 0; i < 4; i++) {
         uint64_t lsn = vf_get64(cold->ref[numbers[i].ref]);
-        if (lsn == 0 || ve_log_body(store, lsn, &frame, &body) < 0)
+        if (lsn == 0 || ve_log_ref(store, session, lsn, &frame, &body) < 0)
             continue;
         const le32 *from[] = {&body.fixed.github_issue, &body.fixed.github_pr,
                               &body.fixed.git_additions, &body.fixed.git_deletions};
@@ -181,9 +184,9 @@ static int fill_texts(varve *store, const vf_cold *cold, varve_session *ret) {
     }
     uint64_t first = vf_get64(cold->ref[VF_REF_FIRST_TEXT]),
              last = vf_get64(cold->ref[VF_REF_LAST_TEXT]);
-    if (first != 0 && ve_log_body(store, first, &frame, &body) == VARVE_OK)
+    if (first != 0 && ve_log_ref(store, session, first, &frame, &body) == VARVE_OK)
         ret->first_text = str_of(&body, VF_STR_TEXT);
-    if (last != 0 && ve_log_body(store, last, &frame, &body) == VARVE_OK)
+    if (last != 0 && ve_log_ref(store, session, last, &frame, &body) == VARVE_OK)
         ret->last_text = str_of(&body, VF_STR_TEXT);
     return VARVE_OK;
 }
@@ -257,6 +260,7 @@ static bool write_labels(varve_scan *scan, const label *labels, size_t count, va
 
 int ve_scan_labels(varve_scan *scan, const vf_cold *cold, varve_str *ret_labels) {
     varve *store = scan->store;
+    const vf_hot *hot = (const vf_hot *)(const void *)((const uint8_t *)cold - VF_HOT_SIZE);
     label *labels = NULL;
     size_t count = 0, room = 0;
     bool good = true;
@@ -264,7 +268,7 @@ int ve_scan_labels(varve_scan *scan, const vf_cold *cold, varve_str *ret_labels)
     for (uint64_t lsn = vf_get64(cold->ref[VF_REF_LAST_SET]); good && lsn != 0; lsn = next) {
         vf_frame frame;
         vf_body body;
-        if (ve_log_body(store, lsn, &frame, &body) < 0)
+        if (ve_log_ref(store, &hot->key, lsn, &frame, &body) < 0)
             break;
         if (body.str[VF_STR_LABELS].ptr != NULL)
             good = take_labels(&labels, &count, &room, body.str[VF_STR_LABELS],
@@ -293,11 +297,9 @@ static void forget_deleted_parent(varve *store, varve_session *session) {
     session->str[VF_STR_PARENT_ID] = session->str[VF_STR_PARENT_MACHINE] = (varve_str){NULL, 0};
 }
 
-int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
+static int get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
     varve *store = scan->store;
-    int result = ve_enter(store);
-    if (result < 0)
-        return result;
+    int result;
     if (row >= ve_rows(&store->index, VF_TABLE_SESSIONS))
         return ve_fail(store, VARVE_E_NOT_FOUND, "no session in row %llu", (unsigned long long)row);
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
@@ -316,7 +318,7 @@ int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_sessio
             result)) /* its name was lost: the numbers are there, and the others must be listed */
         result = VARVE_OK;
     if (result == VARVE_OK && scan->strings)
-        result = fill_texts(store, cold, &session);
+        result = fill_texts(store, &hot->key, cold, &session);
     if (result == VARVE_OK && scan->strings && (session.flags & VARVE_SS_LABELS) != 0)
         result = ve_scan_labels(scan, cold, &session.str[VF_STR_LABELS]);
     forget_deleted_parent(store, &session);
@@ -324,6 +326,18 @@ int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_sessio
         return result;
     *ret_session = session;
     return VARVE_OK;
+}
+
+int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
+    varve *store = scan->store;
+    int result = ve_enter(store);
+    if (result < 0)
+        return result;
+    ve_hold *before = ve_hold_use(store, &scan->hold);
+    ve_hold_drop(store, &scan->hold);
+    result = get_row(scan, row, ret_session);
+    store->hold = before;
+    return result;
 }
 
 int varve_scan_next(varve_scan *scan, varve_session *ret_session) {

@@ -112,24 +112,28 @@ static int finish(varve *store, ve_index *index, uint64_t upto, le64 *applied) {
 }
 
 int ve_fold_range(varve *store, ve_index *index, uint64_t from, uint64_t to, le64 *applied) {
-    uint64_t lsn = from, at;
-    vf_frame frame;
-    const uint8_t *bytes;
+    uint64_t lsn = from;
+    ve_record record;
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
     int found, result = VARVE_OK;
     ve_group_begin(&store->group);
     store->trouble = 0;
-    while ((found = ve_log_next(store, lsn, to, &at, &frame, &bytes, NULL)) == 1) {
-        result = ve_fold(store, index, &store->group, at, &frame, bytes);
-        lsn = at + vf_get32(frame.length);
+    while ((found = ve_log_next(store, lsn, to, &record, NULL)) == 1) {
+        result = ve_fold(store, index, &store->group, &record);
+        lsn = record.lsn + vf_get32(record.frame.length);
         if (result == VARVE_OK &&
             store->trouble < 0) /* something that is there was not found: the fold would be wrong */
             result = store->trouble;
         if (result == VARVE_OK && store->group.size > GROUP_FULL)
             result = finish(store, index, lsn, applied);
+        ve_hold_drop(store, &own);
         if (result < 0)
-            return result;
+            break;
     }
-    return found < 0 ? found : finish(store, index, to, applied);
+    if (found >= 0 && result == VARVE_OK)
+        result = finish(store, index, to, applied);
+    ve_hold_end(store, &own, before);
+    return found < 0 ? found : result;
 }
 
 /* ---- Names ---- */

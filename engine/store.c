@@ -313,7 +313,8 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
     if (store == NULL)
         return VARVE_E_NO_MEMORY;
     store->os = os;
-    store->dir = store->lock_append = store->lock_sync = store->write_fd = store->log.dir =
+    store->hold = &store->own_hold;
+    store->dir = store->lock_append = store->lock_sync = store->lock_compact = store->write_fd = store->log.dir =
         store->index.dir = -1;
     store->path = strdup(path);
     const char *temp = options->temp_dir != NULL ? options->temp_dir : getenv("TMPDIR");
@@ -362,10 +363,12 @@ void varve_close(varve **store_at) {
     const ve_os *os = store->os;
     ve_uid_free(store);
     ve_group_free(&store->group);
+    ve_layout_close(store);
+    ve_units_close(store);
     ve_index_close(&store->index);
     ve_control_close(store);
     ve_log_close(store);
-    int fds[] = {store->write_fd, store->lock_append, store->lock_sync, store->dir};
+    int fds[] = {store->write_fd, store->lock_append, store->lock_sync, store->lock_compact, store->dir};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0)
             os->close(fds[i]);

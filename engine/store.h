@@ -2,7 +2,9 @@
  * The store's inside: what one open handle holds, and how the parts of the engine call each other.
  *
  *  store, control, lock    opening and closing; the page of words; waiting for a lock
- *  log, segment            segments as readers, and as writers, see them
+ *  log, segment            raw segments as readers, and as writers, see them
+ *  layout, packed, unit    which files hold the log; packed segments; their open blocks
+ *  record                  records of either, by lsn
  *  batch, plan, commit     what is to be appended; what an append writes; the append
  *  uid                     the same event met again
  *  recover, find_end       after a death; where the log ends
@@ -22,6 +24,7 @@
 #include "format/body.h"
 #include "format/files.h"
 #include "format/index.h"
+#include "format/packed.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -49,6 +52,75 @@ typedef struct ve_log {
     size_t *retired_size;
     size_t retired_count;
 } ve_log;
+
+/* ---- Packed segments ---- */
+
+typedef struct ve_arrival {
+    uint64_t lsn;
+    uint32_t id;
+} ve_arrival;
+
+/* A packed segment; shared by the layouts that it is part of. */
+typedef struct ve_packed {
+    uint32_t number;
+    uint64_t first, end; /* its records are those of [first, end) */
+    uint64_t file_size, sum;
+    uint32_t refs;
+    const uint8_t *map; /* NULL = not opened yet */
+    vf_packed_footer footer;
+    bool checked;        /* the footer and tables hold */
+    ve_arrival *arrival; /* its records by lsn; NULL = not made yet */
+    uint32_t arrivals;
+    uint64_t arrival_used;
+    uint64_t arrival_hole; /* lsn of a record of a block that cannot be read; 0 = all can */
+    uint32_t hint, arrival_hint; /* where the last look-up ended */
+} ve_packed;
+
+/* Which files hold the log, as a manifest says: packed segments up to packed_end, raw ones from first_raw on. Those that
+ * cursors still use are kept behind the one in force. */
+typedef struct ve_layout {
+    uint64_t generation;
+    uint64_t packed_end; /* 0 = nothing is packed */
+    uint32_t first_raw;
+    ve_packed **file;
+    size_t files;
+    uint32_t refs;
+    struct ve_layout *newer;
+} ve_layout;
+
+/* An open block of a packed segment, kept for the next who asks. */
+typedef enum { VE_AREA_MAIN, VE_AREA_PINS } ve_area;
+typedef struct ve_unit {
+    vf_unit unit;
+    ve_packed *file;
+    ve_area area;
+    uint32_t block, first; /* place among the area's blocks; id of its first record */
+    uint32_t refs;
+    uint64_t used;
+    size_t bytes;
+    uint8_t *memory, *data;
+    struct ve_unit *next; /* of the same hash */
+} ve_unit;
+
+/* What must stay where it is: units that a caller has pointers into. */
+typedef struct ve_hold {
+    ve_unit **unit;
+    size_t count, room;
+    bool knows; /* whose events were given last, and who that is: machine id, then session id */
+    vf_key who;
+    char *identity;
+    size_t machine_size, id_size, identity_room;
+} ve_hold;
+
+enum { VE_UNIT_SLOTS = 1024 };
+typedef struct ve_units {
+    ve_unit *slot[VE_UNIT_SLOTS];
+    size_t bytes;
+    uint64_t clock;
+    ZSTD_DCtx *zstd;
+    uint8_t *scratch; /* a fixed part, decompressed */
+    size_t scratch_room;
+} ve_units;
 
 /* ---- Index ---- */
 
@@ -117,7 +189,7 @@ struct varve {
     const ve_os *os;
     char *path;
     char *temp_dir;
-    int dir, lock_append, lock_sync;
+    int dir, lock_append, lock_sync, lock_compact;
     bool read_only;
     bool no_index;
     bool locked; /* this handle holds the append lock */
@@ -135,6 +207,10 @@ struct varve {
     uint64_t private_tail; /* used when control is NULL */
 
     ve_log log;
+    ve_layout *oldest, *layout; /* all that are in use; the one in force. NULL = not read yet */
+    ve_layout *reading;         /* the one that a cursor reads by; NULL = the one in force */
+    ve_units units;
+    ve_hold own_hold, *hold; /* hold: where what is read is kept */
     int write_fd; /* the active segment, -1 = not open */
     uint32_t write_segment;
     ve_index index;
@@ -185,12 +261,23 @@ bool ve_control_is_current(const varve *store);
 int ve_lock(varve *store, int fd, const char *name);
 void ve_unlock(varve *store, int fd);
 
-/* ---- log.c ---- */
+/* ---- log.c, record.c ---- */
+
+/* A record of the log, raw or packed. Its bytes stay where they are as long as the hold that was in use keeps them. */
+typedef struct ve_record {
+    uint64_t lsn;
+    vf_frame frame;      /* of a packed record: header_sum, chain and body_sum are 0 */
+    const uint8_t *body; /* behind the frame; NULL: a packed one that was taken apart */
+    uint32_t body_size;
+    const ve_unit *unit; /* packed */
+    uint32_t place;      /* in the unit */
+    vf_key line_key;
+} ve_record;
 
 void ve_segment_name(char ret_name[16], uint32_t number);
 int ve_log_open(varve *store);
 void ve_log_close(varve *store);
-/* Looks for segments behind those that are known. */
+/* Looks for raw segments behind those that are known. */
 int ve_log_refresh(varve *store);
 /* Looks how long a segment's file is now. */
 int ve_log_measure(varve *store, ve_segment *segment);
@@ -198,26 +285,81 @@ int ve_log_measure(varve *store, ve_segment *segment);
 bool ve_is_damage(int error);
 /* Forgets what is known of a segment: it was moved away, or is begun anew. */
 void ve_log_forget(varve *store, uint32_t number);
-/* A segment that can be read up to 'end' bytes, mapped; NULL and the reason in varve_last_error. */
+/* A raw segment that can be read up to 'end' bytes, mapped; NULL and the reason in varve_last_error. */
 ve_segment *ve_log_segment(varve *store, uint32_t number);
-/* lsn at which a segment ends for readers: named by its successor, or the tail. */
+/* lsn at which a raw segment ends for readers: named by its successor, or the tail. */
 uint64_t ve_log_end(varve *store, uint32_t number);
-/* The record at 'lsn', whole and checked; pointers into the map. VARVE_E_CORRUPT if it is not one.
- */
-int ve_log_record(varve *store, uint64_t lsn, vf_frame *ret_frame, const uint8_t **ret_bytes);
+/* A record of a raw segment: whole, or its frame only. */
+int ve_log_raw(varve *store, uint64_t lsn, bool whole, ve_record *ret);
+/* The record at 'lsn', whole and checked. VARVE_E_CORRUPT if there is none. 'session': whose it should be, if that is
+ * known (NULL = not): packed segments are looked through more quickly then. */
+int ve_log_record(varve *store, const vf_key *session, uint64_t lsn, ve_record *ret_record);
 /* The frame only. */
-int ve_log_frame(varve *store, uint64_t lsn, vf_frame *ret_frame);
-int ve_log_body(varve *store, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_body);
-/* Next record at or behind 'lsn' and before 'limit': 1 and its lsn, 0 at the end. Damage is stepped
+int ve_log_frame(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame);
+/* The record and its body. */
+int ve_log_body(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_body);
+/* The same for a record that a session's row names: packed ones are found among the session's pins, without their payload.
+ * ret_body NULL: the frame is enough. */
+int ve_log_ref(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_body);
+int ve_record_body(varve *store, const ve_record *record, vf_body *ret_body);
+/* uid of an event, zero if it has none. */
+int ve_record_uid(varve *store, const ve_record *record, vf_key *ret_uid);
+/* Sum over its body, as its frame has it in the log. */
+int ve_record_sum(varve *store, const ve_record *record, uint32_t *ret_sum);
+/* The mark of a REWIND or TOMBSTONE; false: it is too short. */
+bool ve_record_mark(const ve_record *record, vf_mark_fixed *ret_mark);
+/* Next record at or behind 'lsn' and before 'limit': 1 and the record, 0 at the end. Damage is stepped
  * over; *ret_damage (may be NULL) is then the lsn at which it began, else 0. */
-int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, uint64_t *ret_lsn, vf_frame *ret_frame,
-                const uint8_t **ret_bytes, uint64_t *ret_damage);
+int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, ve_record *ret_record, uint64_t *ret_damage);
+/* The lowest lsn at which a record may stand. */
 uint64_t ve_log_first(varve *store);
 /* lsn of the record before this one in its session, as a reader sees it: REWIND jumps. 0 = none. */
 int ve_log_older(varve *store, uint64_t lsn, const vf_frame *frame, uint64_t *ret_older);
 /* lsn of the record with this seq, going back from 'lsn'; VARVE_E_NOT_FOUND if it is hidden or
  * none. */
-int ve_log_seek(varve *store, uint64_t lsn, uint64_t seq, uint64_t *ret_lsn);
+int ve_log_seek(varve *store, const vf_key *session, uint64_t lsn, uint64_t seq, uint64_t *ret_lsn);
+
+/* ---- layout.c ---- */
+
+/* The layout to read by: of the cursor that is being read, or the one in force. NULL and the reason in
+ * varve_last_error. */
+ve_layout *ve_layout_now(varve *store);
+/* Takes in a newer manifest, if there is one. */
+int ve_layout_follow(varve *store);
+/* Reads the manifest in force anew, whatever CONTROL says. */
+int ve_layout_read(varve *store);
+/* Keeps the files of the layout in force, and the raw segments behind them up to 'tail', until they are let go. */
+int ve_layout_keep(varve *store, uint64_t tail, ve_layout **ret_layout);
+void ve_layout_release(varve *store, ve_layout *layout);
+void ve_layout_close(varve *store);
+/* The packed segment that holds 'lsn', opened and checked: 1; 0: it is not in a packed one; or an error. */
+int ve_layout_file(varve *store, uint64_t lsn, ve_packed **ret_file);
+void ve_packed_name(char ret_name[16], uint32_t number);
+void ve_manifest_name(char ret_name[32], uint64_t generation);
+
+/* ---- unit.c ---- */
+
+/* The open block with record 'id' of an area; kept by the hold in use. NULL and the reason: *ret_error. */
+ve_unit *ve_unit_get(varve *store, ve_packed *file, ve_area area, uint32_t id, bool data, int *ret_error);
+/* From here on what is read is kept by 'hold'. Returns the one that was in use before. */
+ve_hold *ve_hold_use(varve *store, ve_hold *hold);
+void ve_hold_drop(varve *store, ve_hold *hold); /* lets go of what it keeps */
+void ve_hold_free(varve *store, ve_hold *hold);
+/* Ends a hold of one's own, and goes back to the one before. */
+void ve_hold_end(varve *store, ve_hold *hold, ve_hold *before);
+void ve_units_forget(varve *store, const ve_packed *file); /* it is about to be closed */
+void ve_units_close(varve *store);
+
+/* ---- packed.c ---- */
+
+/* The record at an lsn of an opened file: VARVE_OK, VARVE_E_NOT_FOUND, or damage. 'data': its body is wanted too. */
+int ve_packed_record(varve *store, ve_packed *file, const vf_key *session, uint64_t lsn, bool data, ve_record *ret_record);
+/* The same among the pins of a session. */
+int ve_packed_pin(varve *store, ve_packed *file, const vf_key *session, uint64_t lsn, ve_record *ret_record);
+/* The record with an id of the main area. */
+int ve_packed_id(varve *store, ve_packed *file, uint32_t id, bool data, ve_record *ret_record);
+/* The first record at or behind an lsn, in order of arrival: 1, or 0: there is none in this file. */
+int ve_packed_next(varve *store, ve_packed *file, uint64_t lsn, bool data, ve_record *ret_record, uint64_t *ret_damage);
 
 /* ---- table.c ---- */
 
@@ -260,8 +402,7 @@ int ve_redo(varve *store, ve_index *index, uint64_t *ret_applied);
 /* ---- fold.c, lifecycle.c, family.c, charge.c ---- */
 
 /* One record into the group's rows. */
-int ve_fold(varve *store, ve_index *index, ve_group *group, uint64_t lsn, const vf_frame *frame,
-            const uint8_t *bytes);
+int ve_fold(varve *store, ve_index *index, ve_group *group, const ve_record *record);
 /* What is due once a group: life cycles, resolved counters, roll-ups. */
 int ve_fold_settle(varve *store, ve_index *index, ve_group *group);
 /* Folds the log from 'from' to 'to' into the index, group by group. 'applied': word to move along,
@@ -276,20 +417,19 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row);
 int ve_refold(varve *store, ve_index *index, ve_group *group, uint32_t row);
 /* One record of a session into its row; 'paid': without charges. */
 int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row *session,
-                   uint64_t lsn, const vf_frame *frame, const uint8_t *bytes, bool paid);
+                   const ve_record *from, bool paid);
 /* Adds (sign 1) or takes back (-1) a counter that a SESSION record says outright, if it does: a
  * token class, cost, turns. */
 enum { VE_COUNTER_COST = VF_TOKENS, VE_COUNTER_TURNS, VE_COUNTERS };
 void ve_absolute(vf_cold *cold, const vf_body *body, int counter, int sign);
 int ve_intern(varve *store, ve_index *index, ve_group *group, vf_text name, uint32_t *ret_name);
-/* -1, 0, 1: canonical order of two records (rules.md "Order"): time, source rank, position, uid,
- * body sum. */
+/* -1, 0, 1: canonical order of two records (SPEC.md "Order") as far as time, source, position and uid tell. */
 int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,
                  const vf_body *b_body);
 /* Whether an event takes part in the life cycle: starts, ends, activity. */
 enum { VE_LIFE_NONE = 0, VE_LIFE_START = 1, VE_LIFE_ACTIVITY = 2, VE_LIFE_END = 3 };
 int ve_life_of(const vf_frame *frame, const vf_body *body);
-/* Identity text of a session row; pointers into the log. */
+/* Identity text of a session row, of which 'cold' is the cold part behind the hot one; pointers into the log. */
 int ve_identity(varve *store, const vf_cold *cold, varve_str *ret_machine, varve_str *ret_id);
 int ve_compare_identity(varve_str a_machine, varve_str a_id, varve_str b_machine,
                         varve_str b_id); /* id, then machine */
@@ -324,6 +464,7 @@ typedef struct ve_log_state {
     uint64_t last_record; /* lsn of the record that ends at the tail, 0 = none in its segment */
     uint64_t open_record;
     uint64_t known_tail; /* where a CONTROL that is not believed saw the end, 0 = unknown */
+    bool packed;         /* the log ends with what is packed: a new segment is to be begun */
 } ve_log_state;
 int ve_find_end(varve *store, ve_log_state *ret_state);
 int ve_rebuild(varve *store,
@@ -386,21 +527,14 @@ void ve_uid_free(varve *store);
 
 /* ---- cursor.c, event.c ---- */
 
-/* A record that a cursor has come to. */
-typedef struct ve_place {
-    uint64_t lsn;
-    vf_frame frame;
-    const uint8_t *bytes;
-} ve_place;
 /* Records behind 'after' and before 'limit' (UINT64_MAX: the tail); of a session besides by
  * from_seq, as varve.h says. */
 int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t after, uint64_t limit,
                       uint32_t flags, varve_cursor **ret_cursor);
 int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags,
                     varve_cursor **ret_cursor);
-int ve_cursor_next(varve_cursor *cursor, ve_place *ret); /* 1 = one, 0 = no more */
-int ve_event_fill(varve *store, vf_key shown_by, uint64_t lsn, const vf_frame *frame,
-                  const uint8_t *bytes, varve_event *ret);
+int ve_cursor_next(varve_cursor *cursor, ve_record *ret); /* 1 = one, 0 = no more */
+int ve_event_fill(varve *store, vf_key shown_by, const ve_record *record, varve_event *ret);
 
 /* ---- query_fit.c ---- */
 

@@ -89,27 +89,26 @@ static void make_room(varve *store, const ve_uids *keep) {
 
 /* Gives 'each' the uid of every record of the session from 'lsn' back to, not including, 'until'.
  */
-static int walk(varve *store, uint64_t lsn, uint64_t until, bool (*each)(void *context, vf_key uid),
-                void *context) {
+static int walk(varve *store, const vf_key *session, uint64_t lsn, uint64_t until,
+                bool (*each)(void *context, vf_key uid), void *context) {
     while (lsn != 0 && lsn != until) {
-        vf_frame frame;
-        const uint8_t *bytes;
-        int result = ve_log_record(store, lsn, &frame, &bytes);
+        ve_record record;
+        vf_key uid;
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        int result = ve_log_record(store, session, lsn, &record);
+        if (result == VARVE_OK)
+            result = ve_record_uid(store, &record, &uid);
+        ve_hold_end(store, &own, before);
         if (result < 0 && !ve_is_damage(result))
             return result;
         if (result < 0)
             return VARVE_OK; /* damage: what lies before it cannot be reached; a duplicate is better
                                 than a loss */
-        if (frame.kind == VF_KIND_EVENT &&
-            vf_get32(frame.length) >= VF_FRAME_SIZE + VF_FIXED_SIZE) {
-            vf_fixed fixed;
-            memcpy(&fixed, bytes + VF_FRAME_SIZE, sizeof fixed);
-            if ((vf_get64(fixed.present) & VF_HAS_UID) != 0 && !each(context, fixed.uid))
-                return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
-        }
-        if (frame.kind == VF_KIND_FORK)
-            break; /* the uids before it are the parent's */
-        lsn = vf_get64(frame.prev);
+        if (!each(context, uid))
+            return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+        if (record.frame.kind == VF_KIND_FORK || record.frame.kind == VF_KIND_BASE)
+            break; /* the uids before it are the parent's, or gone */
+        lsn = vf_get64(record.frame.prev);
     }
     return VARVE_OK;
 }
@@ -143,7 +142,7 @@ static int check_large(varve *store, varve_batch *batch, uint32_t session, uint6
             result = ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     meeting m = {&wanted, ret_met};
     if (result == VARVE_OK)
-        result = walk(store, last_lsn, 0, meet, &m);
+        result = walk(store, &batch->sessions[session].key, last_lsn, 0, meet, &m);
     drop(&wanted);
     return result;
 }
@@ -159,7 +158,7 @@ static int check_session(varve *store, varve_batch *batch, uint32_t number) {
                  ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) == VARVE_OK &&
                  vf_get64(hot.events) > KEEP_MAX;
     int result = large ? check_large(store, batch, number, session->last_lsn, &met)
-                       : walk(store, session->last_lsn, set->upto, collect, set);
+                       : walk(store, &session->key, session->last_lsn, set->upto, collect, set);
     if (result == VARVE_OK && !large) {
         set->upto = session->last_lsn;
         make_room(store, set);

@@ -16,12 +16,17 @@ static int less(void *context, uint32_t a, uint32_t b) {
     uint8_t image[2][VF_HOT_SIZE + VF_COLD_SIZE];
     uint32_t row[2] = {a, b};
     varve_str machine[2], id[2];
-    for (int i = 0; i < 2; i++)
-        if (ve_read_row(&r->store->index, VF_TABLE_SESSIONS, row[i], true, image[i]) < 0 ||
-            ve_identity(r->store, (const vf_cold *)(const void *)(image[i] + VF_HOT_SIZE),
-                        &machine[i], &id[i]) < 0)
-            return a < b;
-    return ve_compare_identity(machine[0], id[0], machine[1], id[1]) < 0;
+    bool known = true;
+    ve_hold own = {0}, *before = ve_hold_use(r->store, &own);
+    for (int i = 0; i < 2 && known; i++)
+        known = ve_read_row(&r->store->index, VF_TABLE_SESSIONS, row[i], true, image[i]) ==
+                    VARVE_OK &&
+                ve_identity(r->store, (const vf_cold *)(const void *)(image[i] + VF_HOT_SIZE),
+                            &machine[i], &id[i]) == VARVE_OK;
+    int result =
+        known ? ve_compare_identity(machine[0], id[0], machine[1], id[1]) < 0 : a < b;
+    ve_hold_end(r->store, &own, before);
+    return result;
 }
 
 static int name_model(reading *r, uint32_t model, varve_str *ret_name) {

@@ -208,6 +208,7 @@ typedef struct varve_options {
     uint32_t segment_size;  /* bytes of a raw segment, for a new store; 0 = 64 MiB */
     varve_str machine_id;   /* of a new store; absent = random */
     int lock_timeout_ms;    /* longest wait for a lock: VARVE_E_BUSY; 0 = 10 s, -1 = for ever */
+    uint64_t close_budget;  /* a writer that closes compacts so many bytes first, if as much is there; 0 = never */
     const char *temp_dir;   /* for private indexes; NULL = $TMPDIR or /tmp */
     void (*log)(void *context, const char *line); /* what a person may want to know (recovery, damage); NULL = nobody */
     void *log_context;
@@ -464,10 +465,37 @@ typedef struct varve_stats {
     uint64_t sessions, stubs, events, charges, cursors;
     uint64_t tail_lsn, synced_lsn;
     uint32_t segments;
-    uint64_t log_bytes, index_bytes, payload_bytes;
+    uint64_t log_bytes, index_bytes, payload_bytes; /* log_bytes: raw and packed segments as they lie on disk */
     uint32_t quarantined;      /* files in quarantine/ */
+    uint32_t packed_segments;
+    uint64_t packed_bytes;     /* of them on disk */
+    uint64_t packed_total, written_total; /* bytes of raw segments ever packed, and bytes ever written by compaction */
 } varve_stats;
 VARVE_API int varve_stat(varve *store, varve_stats *ret_stats);
+
+/* ---- Packing ---- */
+
+/* The log is written in raw segments, as events arrive. Compaction packs them: clustered by session, compressed, with the
+ * index as it was at their end; merges packed segments; and leaves out what deleted sessions held, unless a fork shares it.
+ * It runs while others append and read, one at a time (VARVE_E_BUSY), and can be killed at any moment: the next one goes on.
+ * It writes new files first, so that it needs room (VARVE_E_NO_SPACE, nothing changed); see SPEC.md "Compaction" for what it
+ * chooses. */
+enum { VARVE_COMPACT_ALL = 1 << 0 }; /* everything, into the cold tier: smaller, slower to make and to open at random */
+typedef struct varve_compact_options {
+    size_t size;
+    uint32_t flags;  /* VARVE_COMPACT_* */
+    uint64_t budget; /* bytes: begin nothing more once so much was read; 0 = no limit */
+} varve_compact_options;
+VARVE_API void varve_compact_options_init(varve_compact_options *options);
+typedef struct varve_compacted {
+    size_t size;
+    uint64_t raw_segments, packed_segments; /* that were taken in */
+    uint64_t made;                          /* packed segments written */
+    uint64_t read_bytes, written_bytes, removed_bytes;
+    int more;                               /* the budget ended it: there is more to do */
+} varve_compacted;
+/* Options and ret may be NULL. */
+VARVE_API int varve_compact(varve *store, const varve_compact_options *options, varve_compacted *ret_compacted);
 
 typedef struct varve_finding {
     size_t size;

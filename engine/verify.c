@@ -61,7 +61,8 @@ static void check_session_chain(verification *v, const char *file, uint64_t lsn,
         return;
     }
     vf_frame before;
-    if (prev >= lsn || ve_log_frame(v->store, prev, &before) < 0)
+    const vf_key *whose = frame->kind == VF_KIND_FORK ? NULL : &frame->session;
+    if (prev >= lsn || ve_log_frame(v->store, whose, prev, &before) < 0)
         tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
              "the session's record before this one (seq %llu) cannot be read",
              (unsigned long long)seq - 1);
@@ -71,22 +72,24 @@ static void check_session_chain(verification *v, const char *file, uint64_t lsn,
              "seq %llu does not follow the session's record before", (unsigned long long)seq);
 }
 
-static void check_record(verification *v, const char *file, uint64_t lsn, const vf_frame *frame,
-                         const uint8_t *bytes) {
-    size_t size = vf_get32(frame->length) - VF_FRAME_SIZE;
-    vf_result result = VF_OK;
+static void check_record(verification *v, const char *file, const ve_record *record) {
+    const vf_frame *frame = &record->frame;
+    uint64_t lsn = record->lsn;
+    int result = VARVE_OK;
     vf_body body;
     vf_key key;
     vf_text name, state;
     if (frame->kind == VF_KIND_EVENT || frame->kind == VF_KIND_SESSION ||
         frame->kind == VF_KIND_FORK)
-        result = vf_body_decode(bytes + VF_FRAME_SIZE, size, &body);
-    else if (frame->kind == VF_KIND_CURSOR)
-        result = vf_cursor_decode(bytes + VF_FRAME_SIZE, size, &key, &name, &state);
-    if (result != VF_OK)
-        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a record's body: %s",
-             vf_result_text(result));
-    check_session_chain(v, file, lsn, frame);
+        result = ve_record_body(v->store, record, &body);
+    else if (frame->kind == VF_KIND_CURSOR &&
+             (record->body == NULL ||
+              vf_cursor_decode(record->body, record->body_size, &key, &name, &state) != VF_OK))
+        result = VARVE_E_CORRUPT;
+    if (result < 0)
+        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn), "a record's body cannot be taken apart");
+    if (frame->kind != VF_KIND_BASE) /* what was before it is gone */
+        check_session_chain(v, file, lsn, frame);
 }
 
 /* Reads a segment record by record; returns the chain value at its end. */
@@ -96,11 +99,10 @@ static uint32_t check_segment(verification *v, uint32_t number, const char *file
         tell(v, VARVE_E_CORRUPT, file, 0, "%s", v->store->error);
         return 0;
     }
-    uint64_t end = ve_log_end(v->store, number), lsn = vf_lsn(number, VF_SEGMENT_HEADER), at;
+    uint64_t end = ve_log_end(v->store, number), lsn = vf_lsn(number, VF_SEGMENT_HEADER);
     uint32_t chain = segment->first_chain;
     bool batch_open = false;
-    vf_frame frame;
-    const uint8_t *bytes;
+    ve_record record;
     uint64_t damage;
     if (segment->hole_from != 0)
         tell(v, VARVE_E_CORRUPT, file, 80,
@@ -109,20 +111,20 @@ static uint32_t check_segment(verification *v, uint32_t number, const char *file
              vf_lsn_segment(segment->hole_from), vf_lsn_offset(segment->hole_from),
              vf_lsn_segment(segment->hole_to), vf_lsn_offset(segment->hole_to));
     for (;;) {
-        int found = ve_log_next(v->store, lsn, end, &at, &frame, &bytes, &damage);
+        int found = ve_log_next(v->store, lsn, end, &record, &damage);
         if (damage != 0)
             tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(damage),
                  "no whole record stands here; %llu bytes are not served",
-                 (unsigned long long)((found == 1 ? at : end) - damage));
+                 (unsigned long long)((found == 1 ? record.lsn : end) - damage));
         if (found != 1)
             break;
-        if (damage == 0 && vf_get32(frame.chain) != chain)
-            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(at),
+        if (damage == 0 && vf_get32(record.frame.chain) != chain)
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(record.lsn),
                  "a record does not follow the one before it");
-        check_record(v, file, at, &frame, bytes);
-        chain = (uint32_t)vf_get64(frame.header_sum);
-        batch_open = (frame.flags & VF_FRAME_BATCH_END) == 0;
-        lsn = at + vf_get32(frame.length);
+        check_record(v, file, &record);
+        chain = (uint32_t)vf_get64(record.frame.header_sum);
+        batch_open = (record.frame.flags & VF_FRAME_BATCH_END) == 0;
+        lsn = record.lsn + vf_get32(record.frame.length);
     }
     if (batch_open && segment->hole_from == 0)
         tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(end),
@@ -130,10 +132,54 @@ static uint32_t check_segment(verification *v, uint32_t number, const char *file
     return chain;
 }
 
+/* Reads a packed segment whole, then record by record. */
+static void check_packed(verification *v, ve_packed *packed) {
+    char file[32];
+    ve_record record;
+    uint64_t lsn = packed->first, damage = 0;
+    snprintf(file, sizeof file, "seg/%08u.seg", packed->number);
+    if (ve_layout_file(v->store, packed->first, &packed) != 1) {
+        tell(v, VARVE_E_CORRUPT, file, 0, "%s", v->store->error);
+        return;
+    }
+    size_t body = (size_t)packed->file_size - VF_PACKED_FOOTER;
+    if (vf_sum64(packed->map, body, 0) != vf_get64(packed->footer.file_sum) ||
+        vf_sum64(packed->map, (size_t)packed->file_size, 0) != packed->sum)
+        tell(v, VARVE_E_CORRUPT, file, 0, "the sum over the file does not hold");
+    for (uint32_t i = 0; i < vf_get32(packed->footer.holes.count); i++) {
+        const vf_hole *hole =
+            vf_packed_item(packed->map, &packed->footer.holes, i, sizeof(vf_hole));
+        uint64_t from = vf_get64(hole->from), to = vf_get64(hole->to);
+        tell(v, VARVE_E_CORRUPT, file, 0,
+             "was damaged before it was packed, from segment %u offset %u to segment %u offset %u",
+             vf_lsn_segment(from), vf_lsn_offset(from), vf_lsn_segment(to), vf_lsn_offset(to));
+    }
+    while (ve_log_next(v->store, lsn, packed->end, &record, &damage) == 1) {
+        if (damage != 0)
+            tell(v, VARVE_E_CORRUPT, file, 0, "records of a block are not served: %s",
+                 v->store->error);
+        check_record(v, file, &record);
+        lsn = record.lsn + 1;
+        ve_hold_drop(v->store, v->store->hold);
+    }
+    if (damage != 0)
+        tell(v, VARVE_E_CORRUPT, file, 0, "records of a block are not served: %s",
+             v->store->error);
+}
+
 static void check_log(verification *v) {
+    ve_layout *layout = ve_layout_now(v->store);
+    if (layout == NULL) {
+        tell(v, VARVE_E_CORRUPT, "manifest", 0, "%s", v->store->error);
+        return;
+    }
+    for (size_t i = 0; i < layout->files; i++)
+        check_packed(v, layout->file[i]);
     uint32_t last = vf_lsn_segment(v->tail), chain = 0;
     char file[32];
-    for (uint32_t number = 1; number <= last; number++) {
+    if (layout->files > 0 && layout->file[layout->files - 1]->checked)
+        chain = vf_get32(layout->file[layout->files - 1]->footer.end_chain);
+    for (uint32_t number = layout->first_raw; number <= last; number++) {
         snprintf(file, sizeof file, "seg/%08u.log", number);
         ve_segment *segment = ve_log_segment(v->store, number);
         if (segment != NULL && number > 1 && segment->hole_from == 0 &&
@@ -319,9 +365,17 @@ int varve_verify(varve *store, uint32_t flags,
     if (result < 0)
         return result;
     verification v = {.store = store, .tell = tell_one, .context = context, .tail = ve_tail(store)};
+    ve_layout *layout;
+    if ((result = ve_layout_keep(store, v.tail, &layout)) < 0)
+        return result;
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    store->reading = layout;
     check_identity(&v);
     check_control(&v);
     check_log(&v);
+    store->reading = NULL;
+    ve_layout_release(store, layout);
+    ve_hold_end(store, &own, before);
     bool deep = (flags & VARVE_VERIFY_DEEP) != 0;
     if (deep && v.faults > 0)
         tell(&v, 0, "idx", 0, "is not compared with the log, of which a part is damaged");

@@ -109,7 +109,8 @@ typedef struct {
     le64 chain_other;       /* 144 this one, that counts whose mark is that of the tail in force */
     le64 last_record;       /* 152 lsn of the last record before the tail, 0 = the segment is empty: belongs to chain */
     le64 last_record_other; /* 160 and this one to chain_other */
-    uint8_t reserved1[24];  /* 168 zero */
+    le64 manifest;          /* 168 generation of the manifest in force, 0 = nothing is packed */
+    uint8_t reserved1[16];  /* 176 zero */
     le32 wake;              /* 192 futex word: changes with each publication */
     le32 waiters;           /* 196 somebody waits on 'wake' */
     uint8_t reserved2[3896];/* 200 zero */
@@ -120,6 +121,7 @@ _Static_assert(offsetof(vf_control, tail) == 72, "CONTROL.tail");
 _Static_assert(offsetof(vf_control, synced) == 80, "CONTROL.synced");
 _Static_assert(offsetof(vf_control, applied) == 88, "CONTROL.applied");
 _Static_assert(offsetof(vf_control, index_generation) == 104, "CONTROL.index_generation");
+_Static_assert(offsetof(vf_control, manifest) == 168, "CONTROL.manifest");
 _Static_assert(offsetof(vf_control, wake) == 192, "CONTROL.wake");
 
 static inline uint32_t vf_chain_mark(uint64_t tail) {

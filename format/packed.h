@@ -71,7 +71,9 @@ typedef struct {
     vf_array pins;           /* 272 vf_block_entry: the pins, by id */
     vf_array rows;           /* 288 vf_block_entry: index rows; of a row that stands twice the later counts */
     vf_array holes;          /* 304 vf_hole */
-    uint8_t reserved1[192];  /* 320 zero */
+    le64 written_total;      /* 320 bytes that compaction has ever written in this store, this file included */
+    le64 packed_total;       /* 328 bytes of raw segments that were ever packed in it */
+    uint8_t reserved1[176];  /* 336 zero */
 } vf_packed_footer;
 _Static_assert(sizeof(vf_packed_footer) == VF_PACKED_FOOTER, "packed footer");
 _Static_assert(offsetof(vf_packed_footer, table_rows) == 160, "footer.table_rows");

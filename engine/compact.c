@@ -1,0 +1,345 @@
+/*
+ * Compaction: what is to be packed, and each job from its first byte to the removal of what it
+ * replaced. Appends and reads go on meanwhile: the append lock is held only to close the active
+ * segment and to copy the rows that changed since the last look, and to name the new manifest in
+ * CONTROL. SPEC.md "Compaction".
+ */
+#include "engine/pack.h"
+
+#include <stdlib.h>
+
+enum { GROUP_FILES = 4 };
+static const uint64_t piece_bytes = 1ull << 30; /* of raw log, in one packed segment */
+static const uint64_t cold_bytes = 256 << 20;   /* from so much raw log on a merged segment is cold */
+
+void varve_compact_options_init(varve_compact_options *options) {
+    *options = (varve_compact_options){.size = sizeof *options};
+}
+
+/* ---- What there is ---- */
+
+/* A job that was chosen: files [first, first + files) of the layout, and raw segments behind them. */
+typedef struct {
+    size_t first, files;
+    uint32_t raw_first, raw_last; /* raw_first 0 = none */
+    bool last;                    /* with all that the log has: it carries the index rows */
+    uint32_t tier;
+    uint64_t bytes; /* of raw log in it */
+} choice;
+
+static uint64_t raw_size(varve *store, uint32_t number) {
+    uint64_t end = ve_log_end(store, number);
+    return vf_lsn_segment(end) == number ? vf_lsn_offset(end) : 0;
+}
+
+static bool has_records(varve *store, uint32_t number) {
+    return raw_size(store, number) > VF_SEGMENT_HEADER;
+}
+
+/* Raw segments from 'from' on, as many as a piece holds beside 'bytes'. */
+static void take_raw(varve *store, uint32_t from, choice *c) {
+    uint32_t last = vf_lsn_segment(ve_tail(store));
+    for (uint32_t n = from; n <= last; n++) {
+        uint64_t size = raw_size(store, n);
+        if (c->bytes + size > piece_bytes && (c->raw_first != 0 || c->files > 0))
+            return;
+        c->raw_first = c->raw_first == 0 ? n : c->raw_first;
+        c->raw_last = n;
+        c->bytes += size;
+    }
+    c->last = true;
+}
+
+static uint64_t file_bytes(const ve_packed *file) {
+    return vf_get64(file->footer.raw_bytes);
+}
+
+/* Everything, cold, in pieces as large as may be, from the first on. */
+static bool choose_all(varve *store, choice *c) {
+    const ve_layout *layout = store->layout;
+    uint32_t last = vf_lsn_segment(ve_tail(store));
+    bool raw = false;
+    for (uint32_t n = layout->first_raw; n <= last && !raw; n++)
+        raw = has_records(store, n);
+    for (size_t i = 0; i <= layout->files;) {
+        *c = (choice){.first = i, .tier = VF_TIER_COLD};
+        while (i < layout->files &&
+               (c->files == 0 || c->bytes + file_bytes(layout->file[i]) <= piece_bytes)) {
+            c->bytes += file_bytes(layout->file[i++]);
+            c->files++;
+        }
+        if (i == layout->files && raw)
+            take_raw(store, layout->first_raw, c);
+        bool cold = c->files == 1 && vf_get32(layout->file[c->first]->footer.tier) == VF_TIER_COLD;
+        if (c->raw_first != 0 || c->files > 1 || (c->files == 1 && !cold))
+            return true;
+        if (i == layout->files)
+            return false;
+    }
+    return false;
+}
+
+/* Raw segments as soon as one is full; else the newest group of packed ones that are alike in size. */
+static bool choose_due(varve *store, choice *c) {
+    const ve_layout *layout = store->layout;
+    *c = (choice){.first = layout->files, .tier = VF_TIER_HOT};
+    if (vf_lsn_segment(ve_tail(store)) > layout->first_raw) {
+        take_raw(store, layout->first_raw, c);
+        return true;
+    }
+    for (size_t end = layout->files; end >= GROUP_FILES; end--) {
+        uint64_t sum = 0, largest = 0;
+        size_t first = end;
+        while (first > 0 && sum + file_bytes(layout->file[first - 1]) <= piece_bytes) {
+            uint64_t size = file_bytes(layout->file[first - 1]);
+            if (end - first >= GROUP_FILES - 1 && size > sum)
+                break; /* larger than all behind it: its turn comes when they have grown */
+            sum += size;
+            largest = size > largest ? size : largest;
+            first--;
+        }
+        if (end - first >= GROUP_FILES && largest * 2 <= sum) {
+            *c = (choice){.first = first, .files = end - first, .bytes = sum};
+            c->tier = sum >= cold_bytes ? VF_TIER_COLD : VF_TIER_HOT;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- One job ---- */
+
+/* Closes the active segment: what is appended from now on goes into the next one, which whoever appends first begins. */
+static int close_active(varve *store, ve_job *job, ve_pack *pack, ve_changes *changes,
+                        uint64_t since) {
+    int result = ve_lock(store, store->lock_append, "LOCK.append");
+    if (result < 0)
+        return result;
+    result = ve_catch_up(store);
+    if (result == VARVE_OK) {
+        vf_control *control = store->control;
+        uint64_t tail = ve_word(&control->tail);
+        job->end_lsn = tail;
+        job->raw_last = vf_lsn_segment(tail);
+        vf_put32(&pack->footer.end_chain, ve_chain(store));
+        ve_set_word(&control->rotating, (uint64_t)vf_lsn_segment(tail) + 1);
+        result = ve_changes_copy(store, since, changes);
+    }
+    ve_unlock(store, store->lock_append);
+    return result;
+}
+
+/* The rows of the index that the new segment carries: those of the segments that it replaces, and if it ends with the log
+ * those that changed since. */
+static int write_rows(ve_pack *pack, ve_job *job, bool last) {
+    varve *store = job->store;
+    const ve_layout *layout = store->layout;
+    ve_changes changes = {0};
+    uint64_t since = 0, rows_lsn = 0;
+    for (size_t i = 0; i < layout->files; i++)
+        if (vf_get64(layout->file[i]->footer.rows_lsn) > since)
+            since = vf_get64(layout->file[i]->footer.rows_lsn);
+    for (size_t i = 0; i < job->files; i++)
+        if (vf_get64(job->file[i]->footer.rows_lsn) > rows_lsn) {
+            rows_lsn = vf_get64(job->file[i]->footer.rows_lsn);
+            memcpy(pack->footer.table_rows, job->file[i]->footer.table_rows,
+                   sizeof pack->footer.table_rows);
+        }
+    int result = job->files > 0 ? ve_changes_merge(pack, job->file, job->files) : VARVE_OK;
+    if (result == VARVE_OK && last) {
+        uint64_t then = ve_word(&store->control->applied);
+        result = ve_changes_write(pack, since);
+        if (result == VARVE_OK)
+            result = close_active(store, job, pack, &changes, then > since ? then : since);
+        if (result == VARVE_OK)
+            result = ve_sync_to(store, job->end_lsn);
+        if (result == VARVE_OK)
+            result = ve_changes_put(pack, &changes);
+        for (int t = 0; t < VF_TABLES; t++)
+            vf_put64(&pack->footer.table_rows[t], changes.rows[t]);
+        rows_lsn = job->end_lsn;
+        ve_changes_free(&changes);
+    }
+    vf_put64(&pack->footer.rows_lsn, rows_lsn);
+    return result;
+}
+
+/* Where a job that does not end with the log ends: where the raw segment behind it begins, or its last file. */
+static int find_end(ve_pack *pack, ve_job *job) {
+    varve *store = job->store;
+    if (job->raw_first == 0) {
+        const ve_packed *file = job->file[job->files - 1];
+        job->end_lsn = file->end;
+        pack->footer.end_chain = file->footer.end_chain;
+        return VARVE_OK;
+    }
+    const ve_segment *next = ve_log_segment(store, job->raw_last + 1);
+    if (next == NULL)
+        return VARVE_E_CORRUPT;
+    job->end_lsn = next->prev_end;
+    vf_put32(&pack->footer.end_chain, next->prev_chain);
+    return ve_sync_to(store, job->end_lsn);
+}
+
+static int check_room(varve *store, const ve_job *job, uint64_t raw_bytes) {
+    uint64_t room, wanted = (1 << 20) + raw_bytes / 2;
+    for (size_t i = 0; i < job->files; i++)
+        wanted += job->file[i]->file_size;
+    if (store->os->room(store->dir, &room) < 0)
+        return VARVE_OK; /* then writing tells */
+    return room >= wanted
+               ? VARVE_OK
+               : ve_fail(store, VARVE_E_NO_SPACE,
+                         "%s: compaction wants %llu bytes of room, %llu are free: nothing was changed",
+                         store->path, (unsigned long long)wanted, (unsigned long long)room);
+}
+
+static void add_totals(ve_pack *pack, const varve *store, uint64_t raw_bytes) {
+    uint64_t written = 0, packed = 0;
+    for (size_t i = 0; i < store->layout->files; i++) {
+        const vf_packed_footer *footer = &store->layout->file[i]->footer;
+        written = vf_get64(footer->written_total) > written ? vf_get64(footer->written_total)
+                                                            : written;
+        packed = vf_get64(footer->packed_total) > packed ? vf_get64(footer->packed_total) : packed;
+    }
+    vf_put64(&pack->footer.written_total, written); /* finishing adds the file itself */
+    vf_put64(&pack->footer.packed_total, packed + raw_bytes);
+}
+
+/* Names the new manifest, so that all follow; then what it replaced goes. */
+static int put_in_force(varve *store, uint64_t generation, const vf_manifest_entry *entry,
+                        uint64_t *removed) {
+    int result = ve_manifest_write(store, generation, entry);
+    if (result == VARVE_OK)
+        result = ve_lock(store, store->lock_append, "LOCK.append");
+    if (result < 0)
+        return result;
+    result = ve_catch_up(store);
+    if (result == VARVE_OK) {
+        ve_set_word(&store->control->manifest, generation);
+        result = ve_layout_follow(store);
+    }
+    ve_unlock(store, store->lock_append);
+    return result == VARVE_OK ? ve_pack_clear(store, removed) : result;
+}
+
+int ve_pack_clear(varve *store, uint64_t *removed) {
+    int result = VARVE_OK;
+    for (size_t i = 0; i < store->layout->files && result == VARVE_OK; i++) {
+        ve_packed *file;
+        int found = ve_layout_file(store, store->layout->file[i]->first, &file);
+        result = found < 0 ? found : VARVE_OK;
+    }
+    return result == VARVE_OK ? ve_manifest_sweep(store, removed) : result;
+}
+
+int ve_pack_job(varve *store, ve_job *job, bool last, uint32_t tier, uint64_t raw_bytes,
+                varve_compacted *done) {
+    ve_pack pack;
+    vf_manifest_entry entry;
+    uint64_t generation = store->layout->generation + 1, gathered = 0;
+    int result = check_room(store, job, raw_bytes);
+    if (result < 0)
+        return result;
+    job->first_lsn = job->files > 0                ? job->file[0]->first
+                     : store->layout->files > 0    ? store->layout->packed_end
+                                                   : vf_lsn(job->raw_first, 0);
+    result = ve_pack_begin(&pack, store, (uint32_t)generation, tier);
+    for (size_t i = 0; i < job->files; i++)
+        gathered += file_bytes(job->file[i]);
+    if (result == VARVE_OK)
+        result = write_rows(&pack, job, last);
+    if (result == VARVE_OK && !last)
+        result = find_end(&pack, job);
+    if (result == VARVE_OK)
+        result = ve_gather(&pack, job);
+    add_totals(&pack, store, raw_bytes);
+    vf_put64(&pack.footer.first_lsn, job->first_lsn);
+    vf_put64(&pack.footer.end_lsn, job->end_lsn);
+    vf_put64(&pack.footer.raw_bytes, gathered + raw_bytes);
+    if (result == VARVE_OK)
+        result = ve_pack_finish(&pack, &entry);
+    done->written_bytes += result == VARVE_OK ? pack.at : 0;
+    ve_pack_end(&pack, result == VARVE_OK);
+    if (result < 0)
+        return result;
+    done->made++;
+    done->packed_segments += job->files;
+    done->raw_segments += job->raw_first == 0 ? 0 : job->raw_last - job->raw_first + 1;
+    done->read_bytes += job->read_bytes;
+    return put_in_force(store, generation, &entry, &done->removed_bytes);
+}
+
+/* ---- Deleted sessions: their records are left out, unless a fork shares them ---- */
+
+static int run(varve *store, const choice *c, varve_compacted *done) {
+    ve_job job = {.store = store,
+                  .file = store->layout->file + c->first,
+                  .files = c->files,
+                  .raw_first = c->raw_first,
+                  .raw_last = c->raw_last};
+    uint64_t raw_bytes = 0;
+    for (uint32_t n = c->raw_first; n != 0 && n <= c->raw_last; n++)
+        raw_bytes += raw_size(store, n);
+    for (size_t i = 0; i < store->layout->files; i++) { /* all must be readable before anything goes */
+        ve_packed *file;
+        int found = ve_layout_file(store, store->layout->file[i]->first, &file);
+        if (found < 0)
+            return found;
+    }
+    return ve_pack_job(store, &job, c->last, c->tier, raw_bytes, done);
+}
+
+int ve_pack_lock(varve *store) {
+    int result = ve_open_lock(store, "LOCK.compact", &store->lock_compact);
+    if (result == VARVE_OK)
+        result = ve_lock(store, store->lock_compact, "LOCK.compact");
+    if (result < 0)
+        return result;
+    result = ve_lock(store, store->lock_append, "LOCK.append");
+    if (result == VARVE_OK) {
+        result = ve_catch_up(store);
+        ve_unlock(store, store->lock_append);
+    }
+    if (result < 0)
+        ve_unlock(store, store->lock_compact);
+    return result;
+}
+
+int varve_compact(varve *store, const varve_compact_options *options,
+                  varve_compacted *ret_compacted) {
+    varve_compact_options asked;
+    varve_compacted done = {.size = sizeof done};
+    int result = ve_enter(store);
+    if (result < 0)
+        return result;
+    varve_compact_options_init(&asked);
+    if (options != NULL)
+        memcpy(&asked, options, options->size < sizeof asked ? options->size : sizeof asked);
+    if (store->read_only)
+        return ve_fail(store, VARVE_E_READ_ONLY, "%s: opened for reading only", store->path);
+    if ((result = ve_pack_lock(store)) < 0)
+        return result;
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    result = ve_pack_clear(store, &done.removed_bytes); /* what a killed one left */
+    while (result == VARVE_OK) {
+        choice c;
+        bool due = (asked.flags & VARVE_COMPACT_ALL) != 0 ? choose_all(store, &c)
+                                                          : choose_due(store, &c);
+        if (!due)
+            break;
+        if (asked.budget != 0 && done.read_bytes >= asked.budget) {
+            done.more = 1;
+            break;
+        }
+        result = run(store, &c, &done);
+        ve_hold_drop(store, &own);
+    }
+    ve_hold_end(store, &own, before);
+    ve_unlock(store, store->lock_compact);
+    if (result == VARVE_OK && ret_compacted != NULL)
+        memcpy(ret_compacted, &done,
+               ret_compacted->size != 0 && ret_compacted->size < sizeof done ? ret_compacted->size
+                                                                             : sizeof done);
+    return result;
+}

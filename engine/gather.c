@@ -1,0 +1,280 @@
+/*
+ * The records of a job, by session: those of packed segments lie together already, those of raw ones
+ * are noted first. Besides, the records that the sessions' rows name are pinned: kept once more
+ * without payload, so that lists need not open the blocks. SPEC.md "Compaction".
+ */
+#include "engine/pack.h"
+
+#include <stdlib.h>
+
+typedef struct {
+    ve_pack *pack;
+    ve_job *job;
+    ve_gathered *raw; /* by row, then lsn */
+    size_t count, room, at;
+    uint32_t *next;   /* by file: the next of its sessions */
+    uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
+    bool known; /* image holds the row of the session */
+    uint64_t *pins;
+    size_t pin_count, pins_room;
+    uint64_t base_lsn, base_seq; /* last record that was left out; 0 = none */
+} gathering;
+
+static int no_memory(varve *store) {
+    return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+}
+
+/* ---- Raw segments: which record is whose ---- */
+
+static int by_row(const void *a, const void *b) {
+    const ve_gathered *p = a, *q = b;
+    if (p->row != q->row)
+        return p->row < q->row ? -1 : 1;
+    return p->lsn < q->lsn ? -1 : p->lsn > q->lsn;
+}
+
+/* Whether a CURSOR record is the last of its input: the others say nothing any more. */
+static bool is_last_cursor(varve *store, const ve_record *record) {
+    vf_key key;
+    vf_text name, state;
+    vf_cursor_row image;
+    if (record->body == NULL ||
+        vf_cursor_decode(record->body, record->body_size, &key, &name, &state) != VF_OK)
+        return true;
+    uint32_t row = ve_find(&store->index, VF_TABLE_CURSORS, key);
+    return row == UINT32_MAX ||
+           ve_read_row(&store->index, VF_TABLE_CURSORS, row, true, &image) < 0 ||
+           vf_get64(image.lsn) <= record->lsn;
+}
+
+static int note_raw(gathering *g) {
+    ve_job *job = g->job;
+    varve *store = job->store;
+    vf_key last = {{0}};
+    uint32_t last_row = UINT32_MAX;
+    uint64_t lsn = vf_lsn(job->raw_first, VF_SEGMENT_HEADER), damage;
+    ve_record record;
+    int found, result = VARVE_OK;
+    for (uint32_t n = job->raw_first; n <= job->raw_last; n++) {
+        const ve_segment *segment = ve_log_segment(store, n);
+        if (segment != NULL && segment->hole_from != 0 &&
+            (result = ve_pack_hole(g->pack, segment->hole_from, segment->hole_to)) < 0)
+            return result;
+    }
+    while ((found = ve_log_next(store, lsn, job->end_lsn, &record, &damage)) == 1) {
+        if (damage != 0 && (result = ve_pack_hole(g->pack, damage, record.lsn)) < 0)
+            return result;
+        lsn = record.lsn + vf_get32(record.frame.length);
+        job->read_bytes += vf_get32(record.frame.length);
+        bool own = !vf_key_is_zero(record.frame.session);
+        if (record.frame.kind == VF_KIND_SYNC ||
+            (record.frame.kind == VF_KIND_CURSOR && !is_last_cursor(store, &record)))
+            continue; /* what they witness is on disk; what they said was said again */
+        if (own && !vf_key_equal(last, record.frame.session)) {
+            last = record.frame.session;
+            last_row = ve_find(&store->index, VF_TABLE_SESSIONS, last);
+            if (last_row == UINT32_MAX)
+                return ve_fail(store, VARVE_E_INDEX,
+                               "%s/idx: a session of the log is not in it: run varve reindex",
+                               store->path);
+        }
+        if (!ve_grow(&g->raw, &g->room, g->count + 1, sizeof *g->raw))
+            return no_memory(store);
+        g->raw[g->count++] = (ve_gathered){own ? last_row : UINT32_MAX, record.lsn};
+    }
+    if (found == 0 && damage != 0)
+        result = ve_pack_hole(g->pack, damage, job->end_lsn);
+    if (g->count > 1)
+        qsort(g->raw, g->count, sizeof *g->raw, by_row);
+    return found < 0 ? found : result;
+}
+
+/* ---- One session ---- */
+
+static const vf_cold *cold_of(const gathering *g) {
+    return (const vf_cold *)(const void *)(g->image + VF_HOT_SIZE);
+}
+
+static const vf_hot *hot_of(const gathering *g) {
+    return (const vf_hot *)(const void *)g->image;
+}
+
+static int pin(gathering *g, uint64_t lsn) {
+    for (size_t i = 0; i < g->pin_count; i++)
+        if (g->pins[i] == lsn)
+            return VARVE_OK;
+    if (!ve_grow(&g->pins, &g->pins_room, g->pin_count + 1, sizeof *g->pins))
+        return no_memory(g->job->store);
+    g->pins[g->pin_count++] = lsn;
+    return VARVE_OK;
+}
+
+/* What the session's row names within the job's range. */
+static int note_pins(gathering *g) {
+    g->pin_count = 0;
+    for (int ref = 0; g->known && ref < VF_REFS; ref++) {
+        uint64_t lsn = vf_get64(cold_of(g)->ref[ref]);
+        int result = lsn >= g->job->first_lsn && lsn < g->job->end_lsn ? pin(g, lsn) : VARVE_OK;
+        if (result < 0)
+            return result;
+    }
+    return VARVE_OK;
+}
+
+static int by_number(const void *a, const void *b) {
+    uint64_t p = *(const uint64_t *)a, q = *(const uint64_t *)b;
+    return p < q ? -1 : p > q;
+}
+
+static int write_pins(gathering *g) {
+    varve *store = g->job->store;
+    if (g->pin_count > 1)
+        qsort(g->pins, g->pin_count, sizeof *g->pins, by_number);
+    for (size_t i = 0; i < g->pin_count; i++) {
+        ve_record record;
+        ve_packed *file;
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        int packed = ve_layout_file(store, g->pins[i], &file), result = packed;
+        if (packed == 1 && (result = ve_packed_pin(store, file, &hot_of(g)->key, g->pins[i],
+                                                   &record)) == VARVE_E_NOT_FOUND)
+            result = ve_packed_record(store, file, &hot_of(g)->key, g->pins[i], true, &record);
+        else if (packed == 0)
+            result = ve_log_raw(store, g->pins[i], true, &record);
+        if (result == VARVE_OK)
+            result = ve_pack_record(g->pack, VE_AREA_PINS, &record);
+        ve_hold_end(store, &own, before);
+        if (result < 0 && !ve_is_damage(result))
+            return result;
+    }
+    return VARVE_OK;
+}
+
+static int take(gathering *g, const ve_record *record, bool drop) {
+    if (drop) {
+        g->base_lsn = record->lsn;
+        g->base_seq = vf_get64(record->frame.seq);
+        return VARVE_OK;
+    }
+    int result = ve_pack_record(g->pack, VE_AREA_MAIN, record);
+    /* Labels are put together from all records that set some. */
+    bool setting = record->frame.kind == VF_KIND_SESSION || record->frame.kind == VF_KIND_FORK;
+    if (result == VARVE_OK && setting && g->known && ve_le_flag(hot_of(g)->flags, VF_SR_LABELS))
+        result = pin(g, record->lsn);
+    return result;
+}
+
+/* In place of what was left out: a record that says up to where. */
+static int write_base(gathering *g) {
+    ve_record base = {.lsn = g->base_lsn, .body = (const uint8_t *)""};
+    if (g->base_lsn == 0)
+        return VARVE_OK;
+    vf_put32(&base.frame.length, VF_FRAME_SIZE);
+    base.frame.kind = VF_KIND_BASE;
+    vf_put64(&base.frame.seq, g->base_seq);
+    return ve_pack_record(g->pack, VE_AREA_MAIN, &base);
+}
+
+static int write_session(gathering *g, uint32_t row, const vf_packed_session *const *run) {
+    ve_job *job = g->job;
+    varve *store = job->store;
+    vf_key key = {{0}}, line_key = {{0}};
+    g->known = row != UINT32_MAX && ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true,
+                                                g->image) == VARVE_OK;
+    if (g->known) {
+        varve_str machine, id;
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        key = hot_of(g)->key;
+        if (ve_identity(store, cold_of(g), &machine, &id) == VARVE_OK)
+            line_key = vf_session_key(NULL, 0, id.ptr, id.size);
+        ve_hold_end(store, &own, before);
+    } else if (row != UINT32_MAX) {
+        return ve_fail(store, VARVE_E_INDEX,
+                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
+                       store->path, row);
+    }
+    bool drop = g->known && job->drops != NULL && job->drops(job->context, row, hot_of(g));
+    g->base_lsn = 0;
+    int result = ve_pack_session(g->pack, key, line_key, row);
+    if (result == VARVE_OK)
+        result = note_pins(g);
+    for (size_t f = 0; f < job->files && result == VARVE_OK; f++)
+        for (uint32_t i = 0; run[f] != NULL && i < vf_get32(run[f]->records) && result == VARVE_OK;
+             i++) {
+            ve_record record;
+            ve_hold own = {0}, *before = ve_hold_use(store, &own);
+            result = ve_packed_id(store, job->file[f], vf_get32(run[f]->first) + i, !drop, &record);
+            if (result == VARVE_OK)
+                result = take(g, &record, drop);
+            ve_hold_end(store, &own, before);
+        }
+    for (; g->at < g->count && g->raw[g->at].row == row && result == VARVE_OK; g->at++) {
+        ve_record record;
+        result = ve_log_raw(store, g->raw[g->at].lsn, true, &record);
+        if (result == VARVE_OK)
+            result = take(g, &record, drop);
+    }
+    if (result == VARVE_OK)
+        result = write_base(g);
+    return result == VARVE_OK ? write_pins(g) : result;
+}
+
+/* ---- All sessions, by row ---- */
+
+static const vf_packed_session *session_of(const ve_packed *file, uint32_t place) {
+    return place < vf_get32(file->footer.sessions.count)
+               ? vf_packed_item(file->map, &file->footer.sessions, place, VF_PACKED_SESSION)
+               : NULL;
+}
+
+/* The next row of all: the least that any source has. False: there is none. */
+static bool next_row(gathering *g, uint32_t *ret_row) {
+    bool any = false;
+    uint32_t row = UINT32_MAX;
+    for (size_t f = 0; f < g->job->files; f++) {
+        const vf_packed_session *session = session_of(g->job->file[f], g->next[f]);
+        if (session != NULL && (!any || vf_get32(session->row) < row)) {
+            row = vf_get32(session->row);
+            any = true;
+        }
+    }
+    if (g->at < g->count && (!any || g->raw[g->at].row < row)) {
+        row = g->raw[g->at].row;
+        any = true;
+    }
+    *ret_row = row;
+    return any;
+}
+
+int ve_gather(ve_pack *pack, ve_job *job) {
+    gathering g = {.pack = pack, .job = job};
+    const vf_packed_session **run = calloc(job->files + 1, sizeof *run);
+    g.next = calloc(job->files + 1, sizeof *g.next);
+    int result = run == NULL || g.next == NULL ? no_memory(job->store) : VARVE_OK;
+    if (result == VARVE_OK && job->raw_first != 0)
+        result = note_raw(&g);
+    for (size_t f = 0; f < job->files && result == VARVE_OK; f++) {
+        const vf_packed_footer *footer = &job->file[f]->footer;
+        job->read_bytes += job->file[f]->file_size;
+        for (uint32_t i = 0; i < vf_get32(footer->holes.count) && result == VARVE_OK; i++) {
+            const vf_hole *hole =
+                vf_packed_item(job->file[f]->map, &footer->holes, i, sizeof *hole);
+            result = ve_pack_hole(pack, vf_get64(hole->from), vf_get64(hole->to));
+        }
+    }
+    uint32_t row;
+    while (result == VARVE_OK && next_row(&g, &row)) {
+        for (size_t f = 0; f < job->files; f++) {
+            run[f] = session_of(job->file[f], g.next[f]);
+            if (run[f] != NULL && vf_get32(run[f]->row) == row)
+                g.next[f]++;
+            else
+                run[f] = NULL;
+        }
+        result = write_session(&g, row, run);
+    }
+    free(g.raw);
+    free(g.next);
+    free(g.pins);
+    free(run);
+    return result;
+}

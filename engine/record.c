@@ -1,0 +1,161 @@
+/*
+ * Records of the log, wherever they stand: by lsn, with their bodies; back through a session.
+ */
+#include "engine/store.h"
+
+#include <stdlib.h>
+
+static int bad_record(varve *store, uint64_t lsn, vf_result result) {
+    return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.log offset %u: %s", store->path,
+                   vf_lsn_segment(lsn), vf_lsn_offset(lsn), vf_result_text(result));
+}
+
+int ve_log_record(varve *store, const vf_key *session, uint64_t lsn, ve_record *ret_record) {
+    ve_packed *file;
+    int packed = ve_layout_file(store, lsn, &file);
+    return packed == 1   ? ve_packed_record(store, file, session, lsn, true, ret_record)
+           : packed == 0 ? ve_log_raw(store, lsn, true, ret_record)
+                         : packed;
+}
+
+int ve_log_frame(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame) {
+    ve_packed *file;
+    ve_record record;
+    int result = ve_layout_file(store, lsn, &file);
+    if (result == 0) {
+        result = ve_log_raw(store, lsn, false, &record);
+    } else if (result == 1) {
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        result = ve_packed_record(store, file, session, lsn, false, &record);
+        ve_hold_end(store, &own, before);
+    }
+    if (result == VARVE_OK)
+        *ret_frame = record.frame;
+    return result;
+}
+
+int ve_log_body(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame,
+                vf_body *ret_body) {
+    ve_record record;
+    int result = ve_log_record(store, session, lsn, &record);
+    if (result < 0)
+        return result;
+    *ret_frame = record.frame;
+    return ve_record_body(store, &record, ret_body);
+}
+
+int ve_log_ref(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame,
+               vf_body *ret_body) {
+    ve_packed *file;
+    ve_record record;
+    int result = ve_layout_file(store, lsn, &file);
+    if (result < 0)
+        return result;
+    if (result == 0)
+        result = ve_log_raw(store, lsn, ret_body != NULL, &record);
+    else if ((result = ve_packed_pin(store, file, session, lsn, &record)) == VARVE_E_NOT_FOUND)
+        result = ve_packed_record(store, file, session, lsn, ret_body != NULL, &record);
+    if (result < 0)
+        return result;
+    *ret_frame = record.frame;
+    return ret_body == NULL ? VARVE_OK : ve_record_body(store, &record, ret_body);
+}
+
+int ve_record_body(varve *store, const ve_record *record, vf_body *ret_body) {
+    vf_result result =
+        record->body != NULL
+            ? vf_body_decode(record->body, record->body_size, ret_body)
+            : vf_unit_body(&record->unit->unit, record->place, record->line_key, ret_body);
+    return result == VF_OK ? VARVE_OK : bad_record(store, record->lsn, result);
+}
+
+int ve_record_uid(varve *store, const ve_record *record, vf_key *ret_uid) {
+    vf_fixed fixed;
+    *ret_uid = (vf_key){{0}};
+    if (record->frame.kind != VF_KIND_EVENT)
+        return VARVE_OK;
+    if (record->body == NULL) {
+        vf_body body;
+        if ((vf_get64(record->unit->unit.record[record->place].fixed.present) & VF_HAS_UID) == 0)
+            return VARVE_OK;
+        int result = ve_record_body(store, record, &body);
+        *ret_uid = body.fixed.uid;
+        return result;
+    }
+    if (record->body_size < sizeof fixed)
+        return VARVE_OK;
+    memcpy(&fixed, record->body, sizeof fixed);
+    if ((vf_get64(fixed.present) & VF_HAS_UID) != 0)
+        *ret_uid = fixed.uid;
+    return VARVE_OK;
+}
+
+int ve_record_sum(varve *store, const ve_record *record, uint32_t *ret_sum) {
+    *ret_sum = vf_get32(record->frame.body_sum);
+    if (record->unit == NULL || *ret_sum != 0)
+        return VARVE_OK;
+    size_t size = vf_get32(record->frame.length) - VF_FRAME_SIZE;
+    uint8_t *bytes = malloc(size + 1);
+    if (bytes == NULL)
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    vf_result result =
+        vf_unit_raw_body(&record->unit->unit, record->place, record->line_key, bytes);
+    if (result == VF_OK)
+        *ret_sum = vf_body_sum(bytes, size);
+    free(bytes);
+    return result == VF_OK ? VARVE_OK : bad_record(store, record->lsn, result);
+}
+
+bool ve_record_mark(const ve_record *record, vf_mark_fixed *ret_mark) {
+    if (record->body == NULL || record->body_size < sizeof *ret_mark)
+        return false;
+    memcpy(ret_mark, record->body, sizeof *ret_mark);
+    return true;
+}
+
+int ve_log_older(varve *store, uint64_t lsn, const vf_frame *frame, uint64_t *ret_older) {
+    if (frame->kind == VF_KIND_BASE) { /* what was before it is gone */
+        *ret_older = 0;
+        return VARVE_OK;
+    }
+    if (frame->kind != VF_KIND_REWIND) {
+        *ret_older = vf_get64(frame->prev);
+        return VARVE_OK;
+    }
+    ve_record whole;
+    vf_mark_fixed mark = {0};
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    int result = ve_log_record(store, &frame->session, lsn, &whole);
+    if (result == VARVE_OK && !ve_record_mark(&whole, &mark))
+        result = bad_record(store, lsn, VF_BAD_FIELD);
+    ve_hold_end(store, &own, before);
+    if (result < 0)
+        return result;
+    *ret_older = vf_get64(mark.to);
+    return *ret_older < lsn ? VARVE_OK : bad_record(store, lsn, VF_BAD_FIELD);
+}
+
+int ve_log_seek(varve *store, const vf_key *session, uint64_t lsn, uint64_t seq,
+                uint64_t *ret_lsn) {
+    vf_key last = session == NULL ? (vf_key){{0}} : *session;
+    const vf_key *whose = session == NULL ? NULL : &last;
+    while (lsn != 0) {
+        vf_frame frame;
+        int result = ve_log_frame(store, whose, lsn, &frame);
+        if (result < 0)
+            return result;
+        if (vf_get64(frame.seq) == seq && frame.kind != VF_KIND_REWIND &&
+            frame.kind != VF_KIND_BASE) {
+            *ret_lsn = lsn;
+            return VARVE_OK;
+        }
+        if (vf_get64(frame.seq) < seq)
+            break;
+        last = frame.session;
+        whose = frame.kind == VF_KIND_FORK || frame.kind == VF_KIND_REWIND ? NULL : &last;
+        if ((result = ve_log_older(store, lsn, &frame, &lsn)) < 0)
+            return result;
+    }
+    return ve_fail(store, VARVE_E_NOT_FOUND, "no event with seq %llu is to be seen there",
+                   (unsigned long long)seq);
+}
