@@ -416,8 +416,5 @@ varve_key varve_charge_key(varve_str message_id) {
 }
 
 uint64_t varve_charge_part(varve_str request_id) {
-    if (request_id.ptr == NULL || request_id.size == 0)
-        return 0;
-    uint64_t part = vf_sum64(request_id.ptr, request_id.size, VF_SPACE_CHARGE);
-    return part == 0 ? 1 : part;
+    return vf_charge_part(request_id.ptr, request_id.size);
 }

@@ -71,6 +71,13 @@ vf_key vf_string_key(uint32_t space, const void *text, size_t size) {
     return hash_parts(parts, sizeof parts / sizeof *parts);
 }
 
+uint64_t vf_charge_part(const void *request_id, size_t size) {
+    if (request_id == NULL || size == 0)
+        return 0;
+    uint64_t sum = vf_sum64(request_id, size, VF_SPACE_CHARGE);
+    return sum == 0 ? 1 : sum;
+}
+
 vf_key vf_line_uid(vf_key session, const void *line, size_t size, uint64_t nth) {
     le64 number;
     vf_put64(&number, nth);

@@ -20,6 +20,8 @@ vf_key vf_session_key(const char *machine, size_t machine_size, const char *id, 
 /* Key of any one string, in a name space of its own: 'space' keeps charges, cursors, names apart. */
 enum { VF_SPACE_CHARGE = 1, VF_SPACE_CURSOR = 2, VF_SPACE_NAME = 3 };
 vf_key vf_string_key(uint32_t space, const void *text, size_t size);
+/* Charge part of a request id: 0 for an absent or empty one, never 0 otherwise. */
+uint64_t vf_charge_part(const void *request_id, size_t size);
 /* uid of the n-th line (counted from 0) with these bytes in its source, within a session. */
 vf_key vf_line_uid(vf_key session, const void *line, size_t size, uint64_t nth);
 

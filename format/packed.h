@@ -128,10 +128,11 @@ void vf_packed_header_seal(vf_packed_header *header);
 /* SHORT, BAD_MAGIC, BAD_SUM, BAD_VERSION, BAD_FIELD (number 0). */
 vf_result vf_packed_header_check(const uint8_t *bytes, size_t size, vf_packed_header *ret_header, int *ret_read_only);
 void vf_packed_footer_seal(vf_packed_footer *footer);
-/* A whole file in memory or mapped: header, footer and tables; the blocks are not looked at. SHORT, BAD_MAGIC, BAD_SUM,
- * BAD_VERSION, BAD_FIELD: every array within [tables_at, footer), on a multiple of 8; every block before tables_at, with a
- * count above 0, plain sizes that a block may have, ids that go on without a gap from 0; runs within records, pins within
- * the pins' blocks; by_key a permutation in order; rows rising; ranges that are in order. */
+/* A whole file in memory or mapped: header, footer and tables; the blocks are not looked at. Of the header, of the footer:
+ * SHORT, BAD_MAGIC, BAD_SUM, BAD_VERSION, BAD_FIELD; then BAD_SUM (tables), BAD_FIELD: every array within [tables_at, footer),
+ * on a multiple of 8; every block before tables_at, with a count above 0, plain sizes that a block may have, ids that go on
+ * without a gap from 0; runs within records, pins within the pins' blocks; by_key a permutation in order; rows rising;
+ * ranges that are in order. */
 vf_result vf_packed_check(const uint8_t *bytes, size_t size, vf_packed_footer *ret_footer, int *ret_read_only);
 /* Item i of an array of a checked file. */
 static inline const void *vf_packed_item(const uint8_t *file, const vf_array *array, uint32_t i, uint32_t item_size) {
@@ -146,6 +147,11 @@ uint32_t vf_packed_block_of(const uint8_t *file, const vf_array *blocks, uint32_
 
 enum { VF_IMAGE_SIZE = VF_FRAME_SIZE + VF_FIXED_SIZE }; /* 256: a record's fixed bytes */
 enum { VF_BLOCK_RECORDS_MAX = 16384 };
+/* Bytes of a part, decompressed. A block of one record fits, however large that is. */
+#define VF_BLOCK_FIXED_MAX ((uint32_t)64 << 20)
+#define VF_BLOCK_DATA_MAX (VF_RECORD_MAX + ((uint32_t)16 << 20))
+enum { VF_BLOCK_HEAD = 8 + VF_IMAGE_SIZE / 8 }; /* of a fixed part: records, bytes of the stream, bitmap */
+enum { VF_BLOCK_IDS = 64 };                     /* strings with an id below are not repeated in a block */
 
 /* Stand in the record's reserved field (offset 242) while it is packed: what is left out and made again. */
 enum {
@@ -153,6 +159,7 @@ enum {
     VF_LEFT_CHARGE = 1 << 1,      /* the charge is the key of string MESSAGE_ID */
     VF_LEFT_CHARGE_PART = 1 << 2, /* the part is that of string REQUEST_ID */
     VF_LEFT_PAYLOAD = 1 << 3,     /* a pin: the payload stands in the main area only; body_sum is kept */
+    VF_LEFT_KNOWN = (1 << 4) - 1,
 };
 
 /* A string of a record: where it stands in the block's data. */
@@ -163,12 +170,14 @@ typedef struct {
 
 /* A record in an open block. */
 typedef struct {
-    vf_frame frame;       /* as in the raw segment, but header_sum and chain are 0, and body_sum too unless it is a pin */
+    vf_frame frame;       /* as in the raw segment, but header_sum, session (it is the run's) and chain are 0, and body_sum
+                           * too unless it is a pin */
     vf_fixed fixed;       /* unless 'whole'; 'reserved' holds VF_LEFT_*: vf_unit_body puts it right */
-    uint8_t whole;        /* its body stands in the data as it was: other kinds than EVENT, SESSION, FORK */
+    uint8_t whole;        /* its body stands in the data as it was: other kinds than EVENT, SESSION, FORK, and of these
+                           * what cannot be taken apart */
     uint64_t lsn;
     uint32_t data_at;     /* of its payload, or of its whole body */
-    uint32_t data_size;
+    uint32_t data_size;   /* 0 for a pin whose payload was left out: see fixed.payload_size */
     uint32_t str_first;   /* its strings among the block's */
     uint16_t strs;
 } vf_unit_record;
@@ -185,17 +194,20 @@ typedef struct {
 
 /* How much a fixed part (decompressed) needs: records, strings. OK, SHORT or BAD_FIELD. Any bytes in. */
 vf_result vf_unit_measure(const uint8_t *fixed, size_t size, uint32_t *ret_records, uint32_t *ret_strs);
-/* Opens a fixed part. 'unit' has room for what vf_unit_measure said; 'data_size' is that of the decompressed data
- * part, which need not be there yet. OK or BAD_FIELD: lsns that do not rise within a session's run are let pass, but every
+/* Opens a fixed part that vf_unit_measure let pass. 'record' and 'str' of the unit have room for what it said; the rest is
+ * filled in, but 'data', which need not be there yet: 'data_size' is that of the decompressed data part. OK, SHORT or
+ * BAD_FIELD. Lsns that do not rise are let pass, but prev is before its record, numbers of closed sets are known, and every
  * place that is named lies within the data, which is used up exactly. Any bytes in. */
-vf_result vf_unit_open(const uint8_t *fixed, size_t size, uint32_t data_size, vf_unit *ret_unit);
+vf_result vf_unit_open(const uint8_t *fixed, size_t size, uint32_t data_size, vf_unit *unit);
 /* A record's body, as vf_body_decode gives it: pointers lie in the unit's data (which must be there). 'line_key' is the
- * run's. Strings whose id is not known are left out here. OK, or BAD_FIELD: its body is kept whole. */
+ * run's. Strings whose id is not known are left out here, and the payload of a pin is NULL, though fixed.payload_size tells
+ * what it was. OK, or BAD_FIELD: a kind without such a body, one that does not decode, or what was left out cannot be made. */
 vf_result vf_unit_body(const vf_unit *unit, uint32_t i, vf_key line_key, vf_body *ret_body);
 /* The record's length as in the log, padding included. */
 uint32_t vf_unit_length(const vf_unit *unit, uint32_t i);
 /* Writes the record's body as it stood in the log (length - 64 bytes), also strings of unknown ids: for sums and for
- * repacking. 'at' has vf_unit_length - 64 bytes of room. */
+ * repacking. 'at' has vf_unit_length - 64 bytes of room. OK, or BAD_FIELD: what was left out cannot be made; a pin's payload
+ * never can. */
 vf_result vf_unit_raw_body(const vf_unit *unit, uint32_t i, vf_key line_key, uint8_t *at);
 
 /* ---- Making blocks of records ---- */
@@ -204,14 +216,14 @@ vf_result vf_unit_raw_body(const vf_unit *unit, uint32_t i, vf_key line_key, uin
  * bytes; vf_block_needs says how much a record takes at most. */
 typedef struct {
     uint8_t *images;  /* VF_IMAGE_SIZE each */
-    size_t images_room;
+    size_t images_room; /* records */
     uint8_t *stream;  /* of the strings */
     size_t stream_size, stream_room;
     uint8_t *data;
     size_t data_size, data_room;
     uint32_t count;
     uint64_t last_lsn, last_seq, last_time, next_position; /* of the record before */
-    struct { uint32_t at, size; uint8_t known; } last[64];  /* strings by id, in data */
+    struct { uint32_t at, size; uint8_t known; } last[VF_BLOCK_IDS]; /* strings by id, in data */
 } vf_block;
 
 void vf_block_begin(vf_block *block); /* empty; memory is kept */
@@ -219,7 +231,8 @@ void vf_block_begin(vf_block *block); /* empty; memory is kept */
 void vf_block_needs(size_t body_size, size_t *ret_stream, size_t *ret_data);
 /* Adds a record: its frame, and its body as it stands in a raw segment ('body_size' = length - 64 bytes). A body of kind
  * EVENT, SESSION or FORK that does not decode is kept whole, as one of another kind is. 'pin': without payload, with
- * body_sum. SHORT: no room, nothing was added. */
+ * body_sum. SHORT: no room; BAD_FIELD: not a frame that vf_frame_check lets pass. Nothing was added then. An empty block with
+ * the room that vf_block_needs says takes any record. */
 vf_result vf_block_add(vf_block *block, uint64_t lsn, const vf_frame *frame, const uint8_t *body, size_t body_size,
                        vf_key line_key, int pin);
 /* Bytes of the fixed part at most; and the fixed part itself (returns its size). 'at' has so much room. */
@@ -230,11 +243,12 @@ size_t vf_block_fixed(const vf_block *block, uint8_t *at);
 
 /* Rows of a table, each u32 row number and the row's image (sessions: hot and cold) without its first 8 bytes; turned round
  * like records. Row numbers rise within a block. */
-enum { VF_ROWS_MAX = 4096 };
+enum { VF_ROWS_MAX = 4096, VF_ROW_SIZE_MAX = 1024 };
 size_t vf_rows_max(uint32_t count, uint32_t row_size);
 /* 'numbers' and 'images' (row_size each) of 'count' rows; returns the bytes written to 'at'. */
 size_t vf_rows_encode(const uint32_t *numbers, const uint8_t *images, uint32_t count, uint32_t row_size, uint8_t *at);
-/* OK, SHORT or BAD_FIELD (count or size not as said, numbers that do not rise). The first 8 bytes of each image are zero. */
+/* OK, SHORT or BAD_FIELD (count or size not as said, numbers that do not rise). The first 8 bytes of each image are zero.
+ * Any bytes in. */
 vf_result vf_rows_decode(const uint8_t *bytes, size_t size, uint32_t count, uint32_t row_size, uint32_t *ret_numbers,
                          uint8_t *ret_images);
 
@@ -243,10 +257,12 @@ vf_result vf_rows_decode(const uint8_t *bytes, size_t size, uint32_t count, uint
 typedef struct ZSTD_CCtx_s ZSTD_CCtx;
 typedef struct ZSTD_DCtx_s ZSTD_DCtx;
 size_t vf_part_bound(size_t plain_size);
-/* Compresses a part, or copies it if that is not larger: returns the bytes at 'at' (room: vf_part_bound), 0: zstd failed. */
+/* Compresses a part, or copies it if that is not larger: returns the bytes at 'at' (room: vf_part_bound), 0: zstd failed.
+ * A part of no bytes is not stored at all. */
 size_t vf_part_pack(ZSTD_CCtx *zstd, int level, const uint8_t *plain, size_t plain_size, uint8_t *at, size_t room);
 uint32_t vf_part_sum(const uint8_t *stored, size_t size, uint64_t offset);
-/* Checks the sum, then decompresses into 'plain' (plain_size bytes): OK, BAD_SUM, BAD_FIELD. Any bytes in. */
+/* Checks the sum, then decompresses into 'plain' (plain_size bytes): OK, BAD_SUM, BAD_FIELD. Any bytes in. No bytes
+ * (size and plain_size 0) are OK and have no sum. */
 vf_result vf_part_open(ZSTD_DCtx *zstd, const uint8_t *stored, size_t size, uint64_t offset, uint32_t sum, uint8_t *plain,
                        size_t plain_size);
 
