@@ -35,7 +35,8 @@ static void fill(const vf_packed_session *run, const ve_unit *unit, uint32_t id,
                        .unit = unit,
                        .place = place,
                        .line_key = run->line_key};
-    ret->frame.session = run->key;
+    if (vf_key_is_zero(ret->frame.session)) /* else a pin of another session's record */
+        ret->frame.session = run->key;
     if (data && from->whole) {
         ret->body = unit->unit.data + from->data_at;
         ret->body_size = from->data_size;

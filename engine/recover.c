@@ -3,7 +3,7 @@
  * copy, a lost CONTROL: walk the log to its end, then make the index anew. Nothing is deleted; what
  * was never acknowledged and cannot follow is moved to quarantine/. SPEC.md "Recovery".
  */
-#include "engine/store.h"
+#include "engine/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +157,14 @@ static int remove_older(void *context, const char *name) {
     return 0;
 }
 
+/* The rows that packed segments carry, then what the log says behind them. */
+static int fold_all(varve *store, ve_index *index, uint64_t tail) {
+    uint64_t from;
+    int result = ve_changes_load(store, index, &from);
+    return result == VARVE_OK && from < tail ? ve_fold_range(store, index, from, tail, NULL)
+                                             : result;
+}
+
 int ve_rebuild(varve *store, uint64_t tail) {
     const ve_os *os = store->os;
     uint64_t highest = ve_word(
@@ -175,7 +183,7 @@ int ve_rebuild(varve *store, uint64_t tail) {
     if (result == VARVE_OK) {
         uint8_t *redo = store->index.redo; /* a death while rebuilding is answered by rebuilding */
         store->index.redo = NULL;
-        result = ve_fold_range(store, &store->index, ve_log_first(store), tail, NULL);
+        result = fold_all(store, &store->index, tail);
         store->index.redo = redo;
     }
     if (result == VARVE_OK) {
@@ -191,9 +199,9 @@ int ve_rebuild(varve *store, uint64_t tail) {
 
 int ve_private_index(varve *store, ve_index *index, uint64_t tail) {
     int result = ve_index_create(store, index, 0, true);
-    return result == VARVE_OK ? ve_fold_range(store, index, ve_log_first(store), tail, NULL)
-                              : result;
+    return result == VARVE_OK ? fold_all(store, index, tail) : result;
 }
+
 
 int ve_catch_up(varve *store) {
     vf_control *control = store->control;

@@ -383,6 +383,14 @@ uint32_t ve_row_sum(vf_table table, uint32_t row, const uint8_t *image);
 uint64_t ve_index_bytes(const ve_index *index);
 vf_key ve_row_key(vf_table table, const uint8_t *image);
 
+/* ---- rows.c ---- */
+
+int ve_changed_rows(varve *store, ve_index *index, vf_table table, uint64_t since, uint64_t *at,
+                    uint32_t room, uint32_t *ret_numbers, uint8_t *ret_images, uint32_t *ret_count);
+int ve_load_row(varve *store, ve_index *index, vf_table table, uint32_t row, const uint8_t *image,
+                uint64_t changed);
+bool ve_row_loaded(ve_index *index, vf_table table, uint32_t row);
+
 /* ---- group.c ---- */
 
 void ve_group_begin(ve_group *group);

@@ -163,8 +163,10 @@ static void put_frame(vf_block *block, vf_frame *ret, uint64_t lsn, const vf_fra
     vf_put64(&ret->seq, seq - block->last_seq - 1);
     vf_put64(&ret->time, time - block->last_time);
     vf_put64(&ret->prev, prev == block->last_lsn ? 0 : lsn - prev);
-    if (pin)
+    if (pin) {
+        ret->session = frame->session;
         ret->body_sum = frame->body_sum;
+    }
     block->last_lsn = lsn;
     block->last_seq = seq;
     block->last_time = time;

@@ -32,8 +32,7 @@ typedef struct {
 } reader;
 
 static int must_be_zero(uint16_t column) {
-    return (column >= offsetof(vf_frame, session) && column < offsetof(vf_frame, seq)) ||
-           (column >= offsetof(vf_frame, chain) && column < offsetof(vf_frame, body_sum)) ||
+    return (column >= offsetof(vf_frame, chain) && column < offsetof(vf_frame, body_sum)) ||
            (column >= VF_FRAME_SIZE + offsetof(vf_fixed, strings_size) &&
             column < VF_FRAME_SIZE + offsetof(vf_fixed, prev_set));
 }

@@ -27,17 +27,17 @@ typedef struct {
 
 static void list_items(varve *store, items *ret) {
     uint64_t lsn = ve_log_first(store), at;
-    vf_frame frame;
-    const uint8_t *bytes;
+    ve_record record;
     size_t batch = 0;
     ret->count = 0;
     ret->tail = ve_tail(store);
-    while (ret->count < ITEMS_MAX && ve_log_next(store, lsn, ret->tail, &at, &frame, &bytes, NULL) == 1) {
-        lsn = at + vf_get32(frame.length);
-        ret->item[ret->count++] = (item){at, lsn, lsn, vf_get64(frame.header_sum)};
+    while (ret->count < ITEMS_MAX && ve_log_next(store, lsn, ret->tail, &record, NULL) == 1) {
+        at = record.lsn;
+        lsn = at + vf_get32(record.frame.length);
+        ret->item[ret->count++] = (item){at, lsn, lsn, vf_get64(record.frame.header_sum)};
         for (size_t i = batch; i < ret->count; i++)
             ret->item[i].batch_end = lsn;
-        batch = (frame.flags & VF_FRAME_BATCH_END) != 0 ? ret->count : batch;
+        batch = (record.frame.flags & VF_FRAME_BATCH_END) != 0 ? ret->count : batch;
     }
 }
 

@@ -35,6 +35,7 @@ static const struct command {
     {"rewind", cmd_rewind, "hide what a session came to after a point"},
     {"delete", cmd_delete, "hide a session"},
     {"reconcile", cmd_reconcile, "mark the sessions whose process has died"},
+    {"compact", cmd_compact, "pack the log, merge packed segments"},
     {"gc", cmd_gc, "what a retention would drop"},
     {"stats", cmd_stats, "what the store holds, and its size"},
     {"verify", cmd_verify, "read the whole store and report damage"},
