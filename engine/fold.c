@@ -473,6 +473,21 @@ static int fold_cursor(varve *store, ve_index *index, ve_group *group, const ve_
     return VARVE_OK;
 }
 
+static void fold_tombstone(const ve_record *from, vf_hot *hot, vf_cold *cold) {
+    vf_mark_fixed mark;
+    if (!ve_record_mark(from, &mark))
+        return;
+    set_flag(hot, vf_get64(mark.seq) == UINT64_MAX ? VF_SR_DELETED : VF_SR_TRIMMED, true);
+    if (vf_get64(mark.to) == VF_GONE_FORGOTTEN) { /* its numbers stay: they were paid */
+        memset(cold->ref, 0, sizeof cold->ref);
+        set_flag(hot, VF_SR_FORGOTTEN, true);
+        set_flag(hot, VF_SR_LABELS, false);
+        vf_put32(&hot->model, 0);
+        vf_put32(&hot->framework, 0);
+    }
+    vf_put64(&cold->ref[VF_REF_TOMBSTONE], from->lsn);
+}
+
 int ve_fold(varve *store, ve_index *index, ve_group *group, const ve_record *from) {
     const vf_frame *frame = &from->frame;
     uint64_t lsn = from->lsn;
@@ -494,7 +509,7 @@ int ve_fold(varve *store, ve_index *index, ve_group *group, const ve_record *fro
         set_flag(hot, VF_SR_REWOUND, true);
     }
     if (frame->kind == VF_KIND_TOMBSTONE)
-        set_flag(hot, VF_SR_DELETED, true);
+        fold_tombstone(from, hot, ve_cold(session));
     return ve_fold_record(store, index, group, session, from, false);
 }
 

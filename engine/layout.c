@@ -276,6 +276,15 @@ int ve_layout_follow(varve *store) {
     return result;
 }
 
+bool ve_layout_moved(varve *store) {
+    if (store->reading != NULL || store->layout == NULL)
+        return false; /* a cursor's files are kept */
+    uint64_t before = store->layout->generation;
+    if (store->control != NULL && ve_word(&store->control->manifest) == before)
+        return false;
+    return ve_layout_read(store) == VARVE_OK && store->layout->generation != before;
+}
+
 ve_layout *ve_layout_now(varve *store) {
     if (store->reading != NULL)
         return store->reading;

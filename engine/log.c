@@ -357,6 +357,8 @@ int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, ve_record *ret_recor
         if (segment == NULL || readable(store, segment, &end) < 0) {
             if (store->trouble < 0)
                 return store->trouble; /* not damage: it could not be looked at */
+            if (segment == NULL && ve_layout_moved(store)) /* nor that: it was packed meanwhile */
+                return ve_log_next(store, lsn, limit, ret_record, ret_damage);
             damage = damage != 0 ? damage : vf_lsn(number, (uint32_t)offset);
             lsn = vf_lsn(number + 1, VF_SEGMENT_HEADER);
             continue;

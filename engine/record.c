@@ -10,25 +10,38 @@ static int bad_record(varve *store, uint64_t lsn, vf_result result) {
                    vf_lsn_segment(lsn), vf_lsn_offset(lsn), vf_result_text(result));
 }
 
+/* A file that is gone may have been packed meanwhile. */
+static bool again(varve *store, int result) {
+    return result == VARVE_E_NOT_FOUND && ve_layout_moved(store);
+}
+
 int ve_log_record(varve *store, const vf_key *session, uint64_t lsn, ve_record *ret_record) {
     ve_packed *file;
-    int packed = ve_layout_file(store, lsn, &file);
-    return packed == 1   ? ve_packed_record(store, file, session, lsn, true, ret_record)
-           : packed == 0 ? ve_log_raw(store, lsn, true, ret_record)
-                         : packed;
+    int result;
+    do {
+        result = ve_layout_file(store, lsn, &file);
+        if (result == 1)
+            result = ve_packed_record(store, file, session, lsn, true, ret_record);
+        else if (result == 0)
+            result = ve_log_raw(store, lsn, true, ret_record);
+    } while (again(store, result));
+    return result;
 }
 
 int ve_log_frame(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame) {
     ve_packed *file;
     ve_record record;
-    int result = ve_layout_file(store, lsn, &file);
-    if (result == 0) {
-        result = ve_log_raw(store, lsn, false, &record);
-    } else if (result == 1) {
-        ve_hold own = {0}, *before = ve_hold_use(store, &own);
-        result = ve_packed_record(store, file, session, lsn, false, &record);
-        ve_hold_end(store, &own, before);
-    }
+    int result;
+    do {
+        result = ve_layout_file(store, lsn, &file);
+        if (result == 0) {
+            result = ve_log_raw(store, lsn, false, &record);
+        } else if (result == 1) {
+            ve_hold own = {0}, *before = ve_hold_use(store, &own);
+            result = ve_packed_record(store, file, session, lsn, false, &record);
+            ve_hold_end(store, &own, before);
+        }
+    } while (again(store, result));
     if (result == VARVE_OK)
         *ret_frame = record.frame;
     return result;
@@ -48,13 +61,15 @@ int ve_log_ref(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_
                vf_body *ret_body) {
     ve_packed *file;
     ve_record record;
-    int result = ve_layout_file(store, lsn, &file);
-    if (result < 0)
-        return result;
-    if (result == 0)
-        result = ve_log_raw(store, lsn, ret_body != NULL, &record);
-    else if ((result = ve_packed_pin(store, file, session, lsn, &record)) == VARVE_E_NOT_FOUND)
-        result = ve_packed_record(store, file, session, lsn, ret_body != NULL, &record);
+    int result;
+    do {
+        result = ve_layout_file(store, lsn, &file);
+        if (result == 0)
+            result = ve_log_raw(store, lsn, ret_body != NULL, &record);
+        else if (result == 1 &&
+                 (result = ve_packed_pin(store, file, session, lsn, &record)) == VARVE_E_NOT_FOUND)
+            result = ve_packed_record(store, file, session, lsn, ret_body != NULL, &record);
+    } while (again(store, result));
     if (result < 0)
         return result;
     *ret_frame = record.frame;

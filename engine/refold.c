@@ -89,6 +89,10 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
         ve_hold_end(store, &own, before);
         if (!whole)
             break; /* damage: what lies before it cannot be reached */
+        if (frame.kind == VF_KIND_BASE) { /* the life before is not known any more: it stays as it is */
+            free(events);
+            return VARVE_OK;
+        }
         if (!vf_key_equal(frame.session, key))
             break; /* a fork that was rewound into what it shares: this is the parent's life */
         int life = ve_life_of(&frame, &body);
@@ -114,7 +118,7 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
 
 /* The session's own records that count now, newest first: no events that a later REWIND hides. */
 static int collect_visible(varve *store, const vf_key *session, uint64_t lsn, uint64_t **ret_lsns,
-                           size_t *ret_count) {
+                           size_t *ret_count, bool *ret_trimmed) {
     uint64_t *lsns = NULL, keep = UINT64_MAX;
     size_t count = 0, room = 0;
     while (lsn != 0) {
@@ -137,6 +141,7 @@ static int collect_visible(varve *store, const vf_key *session, uint64_t lsn, ui
             }
             lsns[count++] = lsn;
         }
+        *ret_trimmed = *ret_trimmed || frame.kind == VF_KIND_BASE;
         if (frame.kind == VF_KIND_FORK || frame.kind == VF_KIND_BASE)
             break;
         lsn = vf_get64(frame.prev);
@@ -168,14 +173,16 @@ static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
         if (memcmp(partial, &none, sizeof none) != 0)
             sources |= (uint8_t)(1u << s); /* what it paid shows by this source still */
     }
-    le64 identity = cold->ref[VF_REF_IDENTITY], last_set = cold->ref[VF_REF_LAST_SET],
+    le64 tombstone = cold->ref[VF_REF_TOMBSTONE], identity = cold->ref[VF_REF_IDENTITY],
+         last_set = cold->ref[VF_REF_LAST_SET],
          parent = cold->ref[VF_REF_PARENT];
     memset(cold->ref, 0, sizeof cold->ref);
     cold->ref[VF_REF_IDENTITY] = identity;
+    cold->ref[VF_REF_TOMBSTONE] = tombstone;
     cold->ref[VF_REF_LAST_SET] = last_set;
     cold->ref[VF_REF_PARENT] = parent;
     memset(&cold->lifecycle_time, 0, sizeof cold->lifecycle_time);
-    uint32_t stays = VF_SR_DEFINED | VF_SR_DELETED | VF_SR_CYCLE | VF_SR_REWOUND;
+    uint32_t stays = VF_SR_DEFINED | VF_SR_TRIMMED | VF_SR_FORGOTTEN | VF_SR_DELETED | VF_SR_CYCLE | VF_SR_REWOUND;
     vf_hot before = *hot;
     vf_hot cleared = {.head = before.head,
                       .key = before.key,
@@ -196,12 +203,17 @@ int ve_refold(varve *store, ve_index *index, ve_group *group, uint32_t row) {
     ve_group_row *session = ve_group_get(store, index, VF_TABLE_SESSIONS, row);
     uint64_t *lsns = NULL;
     size_t count = 0;
+    bool trimmed = false;
     int result = session == NULL
                      ? VARVE_E_INDEX
                      : collect_visible(store, &ve_hot(session)->key,
-                                       vf_get64(ve_hot(session)->last_lsn), &lsns, &count);
+                                       vf_get64(ve_hot(session)->last_lsn), &lsns, &count, &trimmed);
     if (result < 0)
         return result;
+    if (trimmed) { /* what is gone cannot be counted again: the counters stay */
+        free(lsns);
+        return VARVE_OK;
+    }
     clear(store, ve_hot(session), ve_cold(session));
     while (count > 0 && result == VARVE_OK) {
         ve_record record;

@@ -326,6 +326,8 @@ int ve_log_seek(varve *store, const vf_key *session, uint64_t lsn, uint64_t seq,
 ve_layout *ve_layout_now(varve *store);
 /* Takes in a newer manifest, if there is one. */
 int ve_layout_follow(varve *store);
+/* Whether there is a newer manifest than the one that was read by; it is taken in then. For who did not find a file. */
+bool ve_layout_moved(varve *store);
 /* Reads the manifest in force anew, whatever CONTROL says. */
 int ve_layout_read(varve *store);
 /* Keeps the files of the layout in force, and the raw segments behind them up to 'tail', until they are let go. */

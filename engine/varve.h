@@ -289,6 +289,8 @@ enum { /* varve_session.flags */
     VARVE_SS_HAS_STATUS_TIME = 1 << 11, VARVE_SS_HAS_PID = 1 << 12, VARVE_SS_HAS_PROCESS_START = 1 << 13,
     VARVE_SS_LABELS = 1 << 14, VARVE_SS_EOL_SET = 1 << 15, VARVE_SS_CYCLE = 1 << 16,
     VARVE_SS_REWOUND = 1 << 18,   /* a rewind hides events of it */
+    VARVE_SS_TRIMMED = 1 << 19,   /* its older events were dropped by retention, or will be */
+    VARVE_SS_FORGOTTEN = 1 << 20, /* only numbers are left of it */
 };
 
 typedef struct varve_counters {

@@ -160,8 +160,10 @@ typedef struct {
     vf_key reserved; /* 64 zero */
     le64 seq;        /* 80 REWIND: the last seq that stays; TOMBSTONE: the last that is gone, all ones = the whole session */
     le64 first;      /* 88 TOMBSTONE: the first that is gone */
-    le64 to;         /* 96 REWIND: lsn of the record with that seq: going back, reading jumps there */
+    le64 to;         /* 96 REWIND: lsn of the record with that seq: going back, reading jumps there; TOMBSTONE: VF_GONE_* */
 } vf_mark_fixed;
 _Static_assert(sizeof(vf_mark_fixed) == 40, "mark body");
+/* Why records are gone: deleted by whoever used the store; too old; not even the texts of the session's row may stay. */
+enum { VF_GONE_DELETED = 0, VF_GONE_OLD = 1, VF_GONE_FORGOTTEN = 2 };
 
 #endif

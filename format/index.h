@@ -86,6 +86,8 @@ enum { /* flags of a session row */
     VF_SR_CYCLE = 1u << 16,      /* its parent link closed a cycle (or was too deep) and was cut */
     VF_SR_STARTED = 1u << 17,    /* last_started is of a start or a revival; else it is first_started */
     VF_SR_REWOUND = 1u << 18,    /* a REWIND hides events of it */
+    VF_SR_TRIMMED = 1u << 19,    /* a TOMBSTONE says that its older records are gone, or will be */
+    VF_SR_FORGOTTEN = 1u << 20,  /* nothing of it is to stay but numbers */
 };
 
 typedef struct {
@@ -160,7 +162,7 @@ _Static_assert(sizeof(vf_partial) == 96, "partial");
 typedef enum {
     VF_REF_IDENTITY = 0,       /* F the SESSION record with the identity (a stub: the child's that names it) */
     VF_REF_LAST_SET = 1,       /* the session's last SESSION record, by lsn; they are chained by prev_set */
-    VF_REF_RESERVED = 2,
+    VF_REF_TOMBSTONE = 2,      /* L the last TOMBSTONE record, by lsn */
     VF_REF_TITLE = 3,          /* L */
     VF_REF_FIRST_TEXT = 4,     /* F first user message; a transcript's before a hook's */
     VF_REF_LAST_TEXT = 5,      /* L */
