@@ -1,9 +1,11 @@
 /*
- * What the workload is like, beside what it is meant to be like: sizes, tokens, how fast it is
- * made, and what zstd makes of it in arrival order and clustered by session.
+ * What the workload is like: sizes, tokens, how fast it is made, and what zstd makes of it, by
+ * session in blocks of 256 KiB and in arrival order in blocks of 1 MiB. Meant is: 1.84 GB a million
+ * events, median 600, mean 1,840; level 1 5.7 by session and 4.3 as it arrives, level 3 6.25
+ * and 5.2.
  *
- *   calibrate [EVENTS] [BLOCK-KIB [LEVELS]]    the first so many of levels 1, 3, 9, 19; else 2
- *   calibrate --print EVENTS                   the payloads, one a line
+ *   calibrate [EVENTS] [BLOCK-KIB [LEVELS]]    KiB 0: as said; the first so many of levels 1, 3, 9,
+ * 19 calibrate --print EVENTS                   the payloads, one a line
  */
 #include "bench/support/clustered.h"
 #include "bench/support/measure.h"
@@ -14,14 +16,14 @@
 #include <string.h>
 #include <zstd.h>
 
-enum { LEVELS = 4, SEED = 1 };
+enum { LEVELS = 4, SEED = 1, BLOCK_SESSION = 256 << 10, BLOCK_ARRIVAL = 1 << 20 };
 static const int levels[LEVELS] = {1, 3, 9, 19};
 
 typedef struct trial {
     ZSTD_CCtx *compressor;
     ZSTD_DCtx *decompressor;
     char *packed, *again;
-    size_t room, block;
+    size_t room, room_again;
     uint64_t raw, stored;
     double packing, unpacking;
     int level;
@@ -32,7 +34,7 @@ static int try_block(void *context, const void *bytes, size_t size) {
     double begun = measure_now();
     size_t stored = ZSTD_compressCCtx(t->compressor, t->packed, t->room, bytes, size, t->level);
     double packed = measure_now();
-    size_t again = ZSTD_decompressDCtx(t->decompressor, t->again, t->block, t->packed, stored);
+    size_t again = ZSTD_decompressDCtx(t->decompressor, t->again, t->room_again, t->packed, stored);
     t->unpacking += measure_now() - packed;
     t->packing += packed - begun;
     t->raw += size;
@@ -40,13 +42,13 @@ static int try_block(void *context, const void *bytes, size_t size) {
     return again == size ? 0 : -1;
 }
 
-static int try_order(uint64_t events, int level, int by_session, trial *t) {
+static int try_order(uint64_t events, size_t block, int level, int by_session, trial *t) {
     workload *work;
     varve_event event;
     t->level = level;
     t->raw = t->stored = 0;
     t->packing = t->unpacking = 0;
-    clustered *cluster = clustered_open(t->block, try_block, t);
+    clustered *cluster = clustered_open(block, try_block, t);
     if (cluster == NULL || workload_open(SEED, events, &work) < 0)
         return -1;
     int result = 0;
@@ -110,22 +112,24 @@ int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "--print") == 0)
         return print_payloads(strtoull(argv[2], NULL, 10)) < 0 ? 3 : 0;
     uint64_t events = argc > 1 ? strtoull(argv[1], NULL, 10) : 100000;
-    trial t = {.block = (argc > 2 ? strtoull(argv[2], NULL, 10) : 256) << 10};
+    size_t asked = argc > 2 ? strtoull(argv[2], NULL, 10) << 10 : 0;
     int tried = argc > 3 ? atoi(argv[3]) : 2;
-    if (events == 0 || tried > LEVELS || t.block == 0) {
+    if (events == 0 || tried > LEVELS) {
         fprintf(stderr, "usage: calibrate [EVENTS] [BLOCK-KIB [LEVELS]]\n");
         return 2;
     }
-    t.room = ZSTD_compressBound(t.block);
+    trial t = {.room_again = asked > BLOCK_ARRIVAL ? asked : BLOCK_ARRIVAL};
+    t.room = ZSTD_compressBound(t.room_again);
     t.packed = malloc(t.room);
-    t.again = malloc(t.block);
+    t.again = malloc(t.room_again);
     t.compressor = ZSTD_createCCtx();
     t.decompressor = ZSTD_createDCtx();
     int result = print_shape(events);
     for (int i = 0; i < tried && result == 0; i++)
-        for (int by_session = 0; by_session < 2 && result == 0; by_session++)
-            if (levels[i] <= 3 || by_session)
-                result = try_order(events, levels[i], by_session, &t);
+        for (int by_session = 0; by_session < 2 && result == 0; by_session++) {
+            size_t block = by_session ? BLOCK_SESSION : BLOCK_ARRIVAL;
+            result = try_order(events, asked != 0 ? asked : block, levels[i], by_session, &t);
+        }
     if (result != 0)
         fprintf(stderr, "calibrate: out of memory, or zstd failed\n");
     ZSTD_freeCCtx(t.compressor);
