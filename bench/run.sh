@@ -42,7 +42,7 @@ fi
 "$bench/ingest" "$scratch/store" 1000000
 dd if=/dev/zero of="$scratch/plain" bs=1048576 count=20 conv=fsync 2>/dev/null
 "$bench/processes" "$scratch/store" "$scratch/plain" "$build/varve" "$bench/oneshot" "$bench/least" \
-    0f8fad5b-d9cb-469f-a165-000000000007 200
+    e2f1b5a4-63c4-4cd6-b441-85785ff8ee7b 200
 "$bench/fork" "$scratch/forks"
 rm -rf "$scratch/store"
 "$bench/packed" "$scratch/packed" 1000000
