@@ -59,6 +59,7 @@ static int checkpoint(growing *grow, const char *path) {
     tell_spread(sessions, "batch, last", &grow->last[GROWING_BATCH]);
     tell_spread(sessions, "single append, all", &grow->all[GROWING_SINGLE]);
     tell_spread(sessions, "batch, all", &grow->all[GROWING_BATCH]);
+    tell(sessions, "longest append, of processor time", grow->worst_cpu * 1e6, "us");
     tell(sessions, "appending, all", grow->seconds, "s");
     tell(sessions, "memory of its own (RssAnon)", (double)measure_memory("RssAnon") / 1e6, "MB");
     tell(sessions, "mapped files (RssFile)", (double)measure_memory("RssFile") / 1e6, "MB");

@@ -86,6 +86,8 @@ static int append(growing *grow, int kind) {
                            .major = after.ru_majflt - before.ru_majflt,
                            .waits = after.ru_nvcsw - before.ru_nvcsw,
                            .preempted = after.ru_nivcsw - before.ru_nivcsw};
+    double cpu = pause.user + pause.system;
+    grow->worst_cpu = cpu > grow->worst_cpu ? cpu : grow->worst_cpu;
     keep_pause(grow, &pause);
     return result;
 }

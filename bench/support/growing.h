@@ -26,6 +26,7 @@ typedef struct growing {
     uint64_t sessions, charges, each; /* so far; charges a session */
     double seconds;                   /* of all appends */
     measure_spread all[GROWING_KINDS], last[GROWING_KINDS];
+    double worst_cpu; /* of all, the processor's seconds: what others took from us is not in it */
     growing_pause pause[GROWING_PAUSES]; /* the longest, longest first */
 } growing;
 
