@@ -1,111 +1,118 @@
 /*
- * How fast events go in: batches of 1,000 over 64 active sessions, in turn with a plain write of
- * the same payloads. Also fills a store for the other measurements.
+ * How fast events go in: batches of 1,000 of the workload, 64 sessions at a time, in turn with a
+ * plain write of the same payloads. Also fills a store for the other measurements.
  *
  *   ingest STORE [EVENTS]
  */
+#include "bench/support/backing.h"
 #include "bench/support/measure.h"
-#include "engine/varve.h"
+#include "bench/support/workload.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-enum { BATCH = 1000, ACTIVE = 64 };
-static uint64_t seed = 88172645463325252u;
-static char text[1 << 16];
+enum { BATCH = 1000, SEED = 1 };
 
-static uint64_t below(uint64_t limit) {
-    return measure_random(&seed) % limit;
-}
+typedef struct run {
+    varve *store;
+    varve_batch *batch;
+    workload *work;
+    int fd;         /* of the plain file */
+    char *payloads; /* of a batch, one behind the other */
+    size_t room;
+    uint64_t events, bytes;
+    double building, appending, writing, worst;
+} run;
 
-/* Median about 600 bytes, mean about 2 KB. */
-static size_t payload_size(void) {
-    uint64_t r = below(100);
-    return (size_t)(r < 50 ? 300 + below(400) : r < 90 ? 600 + below(2000) : 2000 + below(20000));
-}
-
-static int add_event(varve_batch *batch, int number, int session, uint64_t *bytes,
-                     struct iovec *part) {
-    char id[64];
+/* Only the library's part of building is timed, not the workload's. */
+static int build(run *r, size_t *ret_size) {
     varve_event event;
-    snprintf(id, sizeof id, "0f8fad5b-d9cb-469f-a165-%012d", session);
-    varve_event_init(&event);
-    event.session_id = varve_cstr(id);
-    event.type = varve_cstr(number % 5 == 0 ? "ApiRequest" : "PostToolUse");
-    event.time = 1700000000000000000 + (int64_t)number * 1000000;
-    event.present = VARVE_HAS_TIME;
-    event.str[VARVE_STR_CWD] = varve_cstr("/home/user/project");
-    event.str[VARVE_STR_MODEL] = varve_cstr("claude-opus-4-5");
-    if (number % 5 == 0) {
-        event.present |= VARVE_HAS_TOKENS * 15 | VARVE_HAS_COST;
-        event.tokens[VARVE_TOK_INPUT] = 10;
-        event.tokens[VARVE_TOK_OUTPUT] = 200;
-        event.cost = 12345;
+    size_t size = 0;
+    varve_batch_clear(r->batch);
+    for (int i = 0; i < BATCH && workload_next(r->work, &event); i++) {
+        double begun = measure_now();
+        if (varve_batch_add(r->batch, &event) < 0)
+            return -1;
+        r->building += measure_now() - begun;
+        if (size + event.payload_size > r->room) {
+            size_t room = 2 * (size + event.payload_size);
+            char *grown = realloc(r->payloads, room);
+            if (grown == NULL)
+                return -1;
+            r->payloads = grown;
+            r->room = room;
+        }
+        memcpy(r->payloads + size, event.payload, event.payload_size);
+        size += event.payload_size;
+        r->events++;
     }
-    event.payload_size = payload_size();
-    event.payload = text + below(20000);
-    *bytes += event.payload_size;
-    *part = (struct iovec){(void *)(uintptr_t)event.payload, event.payload_size};
-    return varve_batch_add(batch, &event);
+    r->bytes += size;
+    *ret_size = size;
+    return 0;
+}
+
+/* 1 = go on, 0 = done, -1 = failed. */
+static int one_batch(run *r) {
+    size_t size;
+    double built_before = r->building;
+    if (build(r, &size) < 0)
+        return -1;
+    if (size == 0)
+        return 0;
+    double begun = measure_now();
+    if (varve_append(r->store, r->batch, VARVE_NONE, NULL) < 0)
+        return -1;
+    double appended = measure_now();
+    for (size_t done = 0; done < size;) {
+        ssize_t written = write(r->fd, r->payloads + done, size - done);
+        if (written < 0)
+            return -1;
+        done += (size_t)written;
+    }
+    r->writing += measure_now() - appended;
+    r->appending += appended - begun;
+    double took = appended - begun + r->building - built_before;
+    r->worst = took > r->worst ? took : r->worst;
+    return 1;
 }
 
 int main(int argc, char **argv) {
+    static run r;
     const char *path = argc > 1 ? argv[1] : NULL;
-    int events = argc > 2 ? atoi(argv[2]) : 300000;
-    varve *store;
-    varve_batch *batch;
-    if (path == NULL || varve_open(path, NULL, &store) < 0 || varve_batch_new(&batch) < 0) {
+    uint64_t events = argc > 2 ? strtoull(argv[2], NULL, 10) : 300000;
+    char plain[4096];
+    if (path == NULL || varve_open(path, NULL, &r.store) < 0 || varve_batch_new(&r.batch) < 0 ||
+        workload_open(SEED, events, &r.work) < 0) {
         fprintf(stderr, "usage: ingest STORE [EVENTS]\n");
         return 2;
     }
-    char plain[4096];
     snprintf(plain, sizeof plain, "%s.plain", path);
-    int fd = open(plain, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    for (size_t i = 0; i < sizeof text; i++)
-        text[i] = (char)('a' + below(26));
-    int session[ACTIVE], sessions = 0;
-    for (int i = 0; i < ACTIVE; i++)
-        session[i] = sessions++;
-    double building = 0, appending = 0, writing = 0, worst = 0;
-    uint64_t bytes = 0;
-    for (int done = 0; done < events;) {
-        struct iovec parts[BATCH];
-        varve_batch_clear(batch);
-        double begun = measure_now();
-        for (int i = 0; i < BATCH; i++, done++) {
-            int slot = (int)below(ACTIVE);
-            if (below(100) == 0)
-                session[slot] = sessions++;
-            if (add_event(batch, done, session[slot], &bytes, &parts[i]) < 0)
-                return 3;
-        }
-        double built = measure_now();
-        if (varve_append(store, batch, VARVE_NONE, NULL) < 0) {
-            fprintf(stderr, "ingest: %s\n", varve_last_error(store));
-            return 3;
-        }
-        double appended = measure_now();
-        if (writev(fd, parts, BATCH) < 0)
-            return 3;
-        double written = measure_now();
-        building += built - begun;
-        appending += appended - built;
-        writing += written - appended;
-        worst = appended - begun > worst ? appended - begun : worst;
+    r.fd = open(plain, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    backing_begin(UINT64_C(5) << 30);
+    int more = r.fd < 0 ? -1 : 1;
+    while (more > 0)
+        more = one_batch(&r);
+    if (more < 0) {
+        fprintf(stderr, "ingest: %s\n", varve_last_error(r.store));
+    } else {
+        double count = (double)r.events, took = r.building + r.appending;
+        printf("%.0f events, %.0f MB of payload, %.0f sessions, batches of %d, not synced:\n",
+               count, (double)r.bytes / 1e6, (double)workload_sessions(r.work), BATCH);
+        printf("  varve          %9.0f events/s (worst batch %.1f ms)\n", count / took,
+               r.worst * 1e3);
+        printf("  write() alone  %9.0f events/s, ratio %.2f\n", count / r.writing,
+               r.writing / took);
     }
-    printf("%d events, %.0f MB of payload, %d sessions, batches of %d, not synced:\n", events,
-           (double)bytes / 1e6, sessions, BATCH);
-    printf("  varve          %9.0f events/s (worst batch %.1f ms)\n",
-           events / (building + appending), worst * 1e3);
-    printf("  write() alone  %9.0f events/s, ratio %.2f\n", events / writing,
-           writing / (building + appending));
-    close(fd);
+    backing_end();
+    if (r.fd >= 0)
+        close(r.fd);
     unlink(plain);
-    varve_batch_free(&batch);
-    varve_close(&store);
-    return 0;
+    free(r.payloads);
+    workload_close(&r.work);
+    varve_batch_free(&r.batch);
+    varve_close(&r.store);
+    return more < 0 ? 3 : 0;
 }
