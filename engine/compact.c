@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { GROUP_FILES = 4 };
+enum { GROUP_FILES = 4, HOLLOW_PERCENT = 25 };
 static const uint64_t piece_bytes = 1ull << 30; /* of raw log, in one packed segment */
 static const uint64_t cold_bytes = 256 << 20;   /* from so much raw log on a merged segment is cold */
 
@@ -54,8 +54,16 @@ static uint64_t file_bytes(const ve_packed *file) {
     return vf_get64(file->footer.raw_bytes);
 }
 
+/* Whether so much of a packed segment is gone that it is worth writing it again. */
+static bool is_hollow(const ve_gone *gone, const ve_packed *file, unsigned percent) {
+    uint64_t bytes = ve_gone_bytes(gone, file),
+             all = vf_get64(file->footer.payload_bytes) +
+                   vf_get64(file->footer.records) * VF_IMAGE_SIZE;
+    return bytes > 0 && bytes >= all / 100 * percent;
+}
+
 /* Everything, cold, in pieces as large as may be, from the first on. */
-static bool choose_all(varve *store, choice *c) {
+static bool choose_all(varve *store, const ve_gone *gone, choice *c) {
     const ve_layout *layout = store->layout;
     uint32_t last = vf_lsn_segment(ve_tail(store));
     bool raw = false;
@@ -71,7 +79,8 @@ static bool choose_all(varve *store, choice *c) {
         if (i == layout->files && raw)
             take_raw(store, layout->first_raw, c);
         bool cold = c->files == 1 && vf_get32(layout->file[c->first]->footer.tier) == VF_TIER_COLD;
-        if (c->raw_first != 0 || c->files > 1 || (c->files == 1 && !cold))
+        if (c->raw_first != 0 || c->files > 1 || (c->files == 1 && !cold) ||
+            (cold && is_hollow(gone, layout->file[c->first], 0)))
             return true;
         if (i == layout->files)
             return false;
@@ -79,14 +88,29 @@ static bool choose_all(varve *store, choice *c) {
     return false;
 }
 
-/* Raw segments as soon as one is full; else the newest group of packed ones that are alike in size. */
-static bool choose_due(varve *store, choice *c) {
+/* A packed segment of which so much is gone. */
+static bool choose_hollow(varve *store, const ve_gone *gone, unsigned percent, choice *c) {
+    const ve_layout *layout = store->layout;
+    for (size_t i = 0; i < layout->files; i++)
+        if (is_hollow(gone, layout->file[i], percent)) {
+            *c = (choice){.first = i, .files = 1, .bytes = file_bytes(layout->file[i])};
+            c->tier = vf_get32(layout->file[i]->footer.tier);
+            return true;
+        }
+    return false;
+}
+
+/* Raw segments as soon as one is full; else a segment that is hollow; else the newest group of packed ones that are alike
+ * in size. */
+static bool choose_due(varve *store, const ve_gone *gone, choice *c) {
     const ve_layout *layout = store->layout;
     *c = (choice){.first = layout->files, .tier = VF_TIER_HOT};
     if (vf_lsn_segment(ve_tail(store)) > layout->first_raw) {
         take_raw(store, layout->first_raw, c);
         return true;
     }
+    if (choose_hollow(store, gone, HOLLOW_PERCENT, c))
+        return true;
     for (size_t end = layout->files; end >= GROUP_FILES; end--) {
         uint64_t sum = 0, largest = 0;
         size_t first = end;
@@ -270,10 +294,9 @@ int ve_pack_job(varve *store, ve_job *job, bool last, uint32_t tier, uint64_t ra
     return put_in_force(store, generation, &entry, &done->removed_bytes);
 }
 
-/* ---- Deleted sessions: their records are left out, unless a fork shares them ---- */
-
-static int run(varve *store, const choice *c, varve_compacted *done) {
+static int run(varve *store, const choice *c, const ve_gone *gone, varve_compacted *done) {
     ve_job job = {.store = store,
+                  .gone = gone,
                   .file = store->layout->file + c->first,
                   .files = c->files,
                   .raw_first = c->raw_first,
@@ -321,20 +344,24 @@ int varve_compact(varve *store, const varve_compact_options *options,
     if ((result = ve_pack_lock(store)) < 0)
         return result;
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    ve_gone gone = {0};
     result = ve_pack_clear(store, &done.removed_bytes); /* what a killed one left */
+    if (result == VARVE_OK)
+        result = ve_gone_open(&gone, store);
     while (result == VARVE_OK) {
         choice c;
-        bool due = (asked.flags & VARVE_COMPACT_ALL) != 0 ? choose_all(store, &c)
-                                                          : choose_due(store, &c);
+        bool due = (asked.flags & VARVE_COMPACT_ALL) != 0 ? choose_all(store, &gone, &c)
+                                                          : choose_due(store, &gone, &c);
         if (!due)
             break;
         if (asked.budget != 0 && done.read_bytes >= asked.budget) {
             done.more = 1;
             break;
         }
-        result = run(store, &c, &done);
+        result = run(store, &c, &gone, &done);
         ve_hold_drop(store, &own);
     }
+    ve_gone_close(&gone);
     ve_hold_end(store, &own, before);
     ve_unlock(store, store->lock_compact);
     if (result == VARVE_OK && ret_compacted != NULL)

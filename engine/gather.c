@@ -17,7 +17,8 @@ typedef struct {
     bool known; /* image holds the row of the session */
     uint64_t *pins;
     size_t pin_count, pins_room;
-    uint64_t base_lsn, base_seq; /* last record that was left out; 0 = none */
+    uint64_t below;              /* records of the session with a lower seq are left out */
+    uint64_t base_lsn, base_seq; /* the last one that was; lsn 0 = none, or it was said */
 } gathering;
 
 static int no_memory(varve *store) {
@@ -149,29 +150,32 @@ static int write_pins(gathering *g) {
     return VARVE_OK;
 }
 
-static int take(gathering *g, const ve_record *record, bool drop) {
-    if (drop) {
-        g->base_lsn = record->lsn;
-        g->base_seq = vf_get64(record->frame.seq);
-        return VARVE_OK;
-    }
-    int result = ve_pack_record(g->pack, VE_AREA_MAIN, record);
-    /* Labels are put together from all records that set some. */
-    bool setting = record->frame.kind == VF_KIND_SESSION || record->frame.kind == VF_KIND_FORK;
-    if (result == VARVE_OK && setting && g->known && ve_le_flag(hot_of(g)->flags, VF_SR_LABELS))
-        result = pin(g, record->lsn);
-    return result;
-}
-
 /* In place of what was left out: a record that says up to where. */
 static int write_base(gathering *g) {
     ve_record base = {.lsn = g->base_lsn, .body = (const uint8_t *)""};
     if (g->base_lsn == 0)
         return VARVE_OK;
+    g->base_lsn = 0;
     vf_put32(&base.frame.length, VF_FRAME_SIZE);
     base.frame.kind = VF_KIND_BASE;
     vf_put64(&base.frame.seq, g->base_seq);
     return ve_pack_record(g->pack, VE_AREA_MAIN, &base);
+}
+
+static int take(gathering *g, const ve_record *record) {
+    if (vf_get64(record->frame.seq) < g->below || record->frame.kind == VF_KIND_BASE) {
+        g->base_lsn = record->lsn;
+        g->base_seq = vf_get64(record->frame.seq);
+        return VARVE_OK;
+    }
+    int result = write_base(g);
+    if (result == VARVE_OK)
+        result = ve_pack_record(g->pack, VE_AREA_MAIN, record);
+    /* Labels are put together from all records that set some. */
+    bool setting = record->frame.kind == VF_KIND_SESSION || record->frame.kind == VF_KIND_FORK;
+    if (result == VARVE_OK && setting && g->known && ve_le_flag(hot_of(g)->flags, VF_SR_LABELS))
+        result = pin(g, record->lsn);
+    return result;
 }
 
 static int write_session(gathering *g, uint32_t row, const vf_packed_session *const *run) {
@@ -192,7 +196,9 @@ static int write_session(gathering *g, uint32_t row, const vf_packed_session *co
                        "%s/idx: row %u of table sessions is damaged: run varve reindex",
                        store->path, row);
     }
-    bool drop = g->known && job->drops != NULL && job->drops(job->context, row, hot_of(g));
+    g->below = g->known && job->gone != NULL
+                   ? ve_gone_below(job->gone, row, hot_of(g), cold_of(g))
+                   : 0;
     g->base_lsn = 0;
     int result = ve_pack_session(g->pack, key, line_key, row);
     if (result == VARVE_OK)
@@ -202,16 +208,17 @@ static int write_session(gathering *g, uint32_t row, const vf_packed_session *co
              i++) {
             ve_record record;
             ve_hold own = {0}, *before = ve_hold_use(store, &own);
-            result = ve_packed_id(store, job->file[f], vf_get32(run[f]->first) + i, !drop, &record);
+            result = ve_packed_id(store, job->file[f], vf_get32(run[f]->first) + i,
+                                  g->below != UINT64_MAX, &record);
             if (result == VARVE_OK)
-                result = take(g, &record, drop);
+                result = take(g, &record);
             ve_hold_end(store, &own, before);
         }
     for (; g->at < g->count && g->raw[g->at].row == row && result == VARVE_OK; g->at++) {
         ve_record record;
         result = ve_log_raw(store, g->raw[g->at].lsn, true, &record);
         if (result == VARVE_OK)
-            result = take(g, &record, drop);
+            result = take(g, &record);
     }
     if (result == VARVE_OK)
         result = write_base(g);

@@ -88,12 +88,29 @@ typedef struct {
     uint32_t raw_first, raw_last; /* raw segments; raw_first 0 = none */
     uint64_t first_lsn, end_lsn;
     uint64_t read_bytes;
-    /* NULL, or whether a session's records up to the job's end are to be left out. */
-    bool (*drops)(void *context, uint32_t row, const vf_hot *hot);
-    void *context;
+    const struct ve_gone *gone; /* which sessions' records are to be left out; NULL = none */
 } ve_job;
 
 int ve_gather(ve_pack *pack, ve_job *job);
+
+/* ---- gone.c: what tombstones say ---- */
+
+/* Sessions whose records tombstones say are gone. */
+typedef struct ve_gone {
+    varve *store;
+    bool any;         /* some session has a tombstone */
+    uint8_t *shared;  /* a bit a row: a fork that is still there goes through its records */
+    uint64_t rows;
+} ve_gone;
+
+/* Looks which sessions forks share. */
+int ve_gone_open(ve_gone *gone, varve *store);
+void ve_gone_close(ve_gone *gone);
+/* Of a session's records those with a seq below this are gone; 0 = none is. */
+uint64_t ve_gone_below(const ve_gone *gone, uint32_t row, const vf_hot *hot, const vf_cold *cold);
+/* Bytes of payload in a packed segment that are gone. */
+uint64_t ve_gone_bytes(const ve_gone *gone, const ve_packed *file);
+bool ve_gone_shared(const ve_gone *gone, uint32_t row);
 
 /* ---- compact.c ---- */
 

@@ -1,0 +1,132 @@
+/*
+ * What tombstones say: which records of a session compaction leaves out. A session that a fork goes
+ * through keeps its records as long as the fork is there. SPEC.md "Deletion".
+ */
+#include "engine/pack.h"
+
+#include <stdlib.h>
+
+static bool has_tombstone(const vf_hot *hot) {
+    return (vf_get32(hot->flags) & (VF_SR_DELETED | VF_SR_TRIMMED)) != 0;
+}
+
+static int bad_row(varve *store, uint64_t row) {
+    return ve_fail(store, VARVE_E_INDEX,
+                   "%s/idx: row %llu of table sessions is damaged: run varve reindex", store->path,
+                   (unsigned long long)row);
+}
+
+/* The session that a fork begins in: its row, or UINT32_MAX if it is none. */
+static int fork_parent(varve *store, uint32_t row, uint32_t *ret_parent) {
+    uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
+    const vf_hot *hot = (const vf_hot *)(const void *)image;
+    const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
+    vf_frame frame;
+    vf_body body;
+    *ret_parent = UINT32_MAX;
+    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, image) < 0)
+        return bad_row(store, row);
+    uint64_t lsn = vf_get64(cold->ref[VF_REF_IDENTITY]);
+    if (lsn == 0)
+        return VARVE_OK;
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    int result = ve_log_ref(store, &hot->key, lsn, &frame, &body);
+    if (result == VARVE_OK && frame.kind == VF_KIND_FORK &&
+        vf_key_equal(frame.session, hot->key)) {
+        vf_text id = body.str[VF_STR_PARENT_ID], machine = body.str[VF_STR_PARENT_MACHINE];
+        if (machine.ptr == NULL)
+            machine = body.str[VF_STR_MACHINE_ID];
+        if (id.ptr != NULL && machine.ptr != NULL)
+            *ret_parent = ve_find(&store->index, VF_TABLE_SESSIONS,
+                                  vf_session_key(machine.ptr, machine.size, id.ptr, id.size));
+    }
+    ve_hold_end(store, &own, before);
+    return ve_is_damage(result) ? VARVE_OK : result;
+}
+
+/* Marks what a fork goes through: its parent, and if that is a fork too, the next. */
+static int mark_line(ve_gone *gone, uint32_t row) {
+    for (int depth = 0; depth <= VF_DEPTH_MAX; depth++) {
+        uint32_t parent;
+        int result = fork_parent(gone->store, row, &parent);
+        if (result < 0 || parent >= gone->rows)
+            return result;
+        if ((gone->shared[parent / 8] >> parent % 8 & 1) != 0)
+            return VARVE_OK;
+        gone->shared[parent / 8] |= (uint8_t)(1u << parent % 8);
+        row = parent;
+    }
+    return VARVE_OK;
+}
+
+int ve_gone_open(ve_gone *gone, varve *store) {
+    *gone = (ve_gone){.store = store, .rows = ve_rows(&store->index, VF_TABLE_SESSIONS)};
+    vf_hot hot;
+    for (uint64_t row = 0; row < gone->rows && !gone->any; row++) {
+        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
+            return bad_row(store, row);
+        gone->any = has_tombstone(&hot);
+    }
+    if (!gone->any)
+        return VARVE_OK;
+    gone->shared = calloc((size_t)gone->rows / 8 + 1, 1);
+    if (gone->shared == NULL)
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    for (uint64_t row = 0; row < gone->rows; row++) {
+        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
+            return bad_row(store, row);
+        bool living = (vf_get32(hot.flags) & VF_SR_DELETED) == 0;
+        int result = living && vf_get32(hot.parent) != 0 ? mark_line(gone, (uint32_t)row)
+                                                         : VARVE_OK;
+        if (result < 0)
+            return result;
+    }
+    return VARVE_OK;
+}
+
+void ve_gone_close(ve_gone *gone) {
+    free(gone->shared);
+    *gone = (ve_gone){0};
+}
+
+bool ve_gone_shared(const ve_gone *gone, uint32_t row) {
+    return gone->shared != NULL && row < gone->rows && (gone->shared[row / 8] >> row % 8 & 1) != 0;
+}
+
+uint64_t ve_gone_below(const ve_gone *gone, uint32_t row, const vf_hot *hot, const vf_cold *cold) {
+    if (!has_tombstone(hot) || ve_gone_shared(gone, row))
+        return 0;
+    if (ve_le_flag(hot->flags, VF_SR_DELETED))
+        return UINT64_MAX;
+    uint64_t lsn = vf_get64(cold->ref[VF_REF_TOMBSTONE]), below = 0;
+    vf_mark_fixed mark;
+    ve_record record;
+    ve_hold own = {0}, *before = ve_hold_use(gone->store, &own);
+    if (lsn != 0 && ve_log_record(gone->store, &hot->key, lsn, &record) == VARVE_OK &&
+        ve_record_mark(&record, &mark))
+        below = vf_get64(mark.seq) + 1;
+    ve_hold_end(gone->store, &own, before);
+    return below;
+}
+
+uint64_t ve_gone_bytes(const ve_gone *gone, const ve_packed *file) {
+    uint64_t bytes = 0;
+    uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
+    const vf_hot *hot = (const vf_hot *)(const void *)image;
+    const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
+    uint32_t sessions = vf_get32(file->footer.sessions.count);
+    for (uint32_t i = 0; gone->any && i < sessions; i++) {
+        const vf_packed_session *session =
+            vf_packed_item(file->map, &file->footer.sessions, i, VF_PACKED_SESSION);
+        uint32_t row = vf_get32(session->row), records = vf_get32(session->records);
+        bool base_only = records == 1 && (vf_get32(session->flags) & VF_RUN_DROPPED) != 0;
+        if (row == UINT32_MAX || records == 0 || base_only ||
+            ve_read_row(&gone->store->index, VF_TABLE_SESSIONS, row, true, image) < 0)
+            continue;
+        uint64_t below = ve_gone_below(gone, row, hot, cold);
+        if (vf_get64(session->first_seq) < below && /* a BASE record stands for all before it */
+            ((vf_get32(session->flags) & VF_RUN_DROPPED) == 0 || below == UINT64_MAX))
+            bytes += vf_get64(session->payload_bytes) + (uint64_t)records * VF_IMAGE_SIZE;
+    }
+    return bytes;
+}
