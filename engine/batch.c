@@ -361,6 +361,32 @@ int varve_batch_delete(varve_batch *batch, varve_str machine_id, varve_str sessi
     return add_mark(batch, VF_KIND_TOMBSTONE, machine_id, session_id, UINT64_MAX);
 }
 
+int ve_batch_tombstone(varve_batch *batch, varve_str machine_id, varve_str session_id,
+                       uint64_t last_seq, uint64_t why) {
+    int number = add_mark(batch, VF_KIND_TOMBSTONE, machine_id, session_id, last_seq);
+    if (number < 0)
+        return number;
+    vf_mark_fixed *mark =
+        (vf_mark_fixed *)(void *)(batch->arena + batch->records[number].offset + VF_FRAME_SIZE);
+    vf_put64(&mark->to, why);
+    return number;
+}
+
+int ve_batch_blank_cursor(varve_batch *batch, vf_key key) {
+    ve_batch_record *record;
+    vf_cursor_fixed fixed = {.key = key};
+    uint8_t *at = new_record(batch, VF_KIND_CURSOR, sizeof fixed, &record);
+    if (at == NULL)
+        return VARVE_E_NO_MEMORY;
+    memcpy(at + VF_FRAME_SIZE, &fixed, sizeof fixed);
+    vf_frame *frame = (vf_frame *)(void *)at;
+    frame->kind = VF_KIND_CURSOR;
+    vf_put32(&frame->length, record->length);
+    vf_put32(&frame->body_sum, vf_body_sum(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE));
+    batch->size += record->length;
+    return (int)batch->count++;
+}
+
 int varve_batch_cursor(varve_batch *batch, varve_str name, const void *state, size_t state_size) {
     if (batch == NULL || name.ptr == NULL || name.size == 0)
         return VARVE_E_ARGUMENT;

@@ -240,6 +240,8 @@ int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t roo
         result = ve_fail(store, VARVE_E_INDEX,
                          "%s/idx: a cursor's row names another record: run varve reindex",
                          store->path);
+    if (result == VARVE_OK && found.size == 0)
+        result = ve_fail(store, VARVE_E_NOT_FOUND, "no such cursor"); /* it was forgotten */
     if (result == VARVE_OK && state.size > 0 && ret_state != NULL)
         memcpy(ret_state, state.ptr, state.size < room ? state.size : room);
     ve_hold_end(store, &own, before);

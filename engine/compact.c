@@ -329,6 +329,31 @@ int ve_pack_lock(varve *store) {
     return result;
 }
 
+int ve_pack_gone(varve *store, varve_compacted *done) {
+    int result = ve_pack_lock(store);
+    if (result < 0)
+        return result;
+    ve_gone gone = {0};
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    result = ve_pack_clear(store, &done->removed_bytes);
+    if (result == VARVE_OK)
+        result = ve_gone_open(&gone, store);
+    choice c = {.first = store->layout->files, .tier = VF_TIER_HOT};
+    for (bool raw = true; result == VARVE_OK; raw = raw && !c.last) {
+        c = (choice){.first = store->layout->files, .tier = VF_TIER_HOT};
+        if (raw)
+            take_raw(store, store->layout->first_raw, &c);
+        if (c.raw_first == 0 && !choose_hollow(store, &gone, 0, &c))
+            break;
+        result = run(store, &c, &gone, done);
+        ve_hold_drop(store, &own);
+    }
+    ve_gone_close(&gone);
+    ve_hold_end(store, &own, before);
+    ve_unlock(store, store->lock_compact);
+    return result;
+}
+
 int varve_compact(varve *store, const varve_compact_options *options,
                   varve_compacted *ret_compacted) {
     varve_compact_options asked;

@@ -112,8 +112,11 @@ static int pin(gathering *g, uint64_t lsn) {
 
 /* What the session's row names within the job's range. */
 static int note_pins(gathering *g) {
+    bool deleted = g->known && ve_le_flag(hot_of(g)->flags, VF_SR_DELETED);
     g->pin_count = 0;
     for (int ref = 0; g->known && ref < VF_REFS; ref++) {
+        if (deleted && ref != VF_REF_IDENTITY)
+            continue; /* who it was still orders what was paid */
         uint64_t lsn = vf_get64(cold_of(g)->ref[ref]);
         int result = lsn >= g->job->first_lsn && lsn < g->job->end_lsn ? pin(g, lsn) : VARVE_OK;
         if (result < 0)
@@ -125,6 +128,18 @@ static int note_pins(gathering *g) {
 static int by_number(const void *a, const void *b) {
     uint64_t p = *(const uint64_t *)a, q = *(const uint64_t *)b;
     return p < q ? -1 : p > q;
+}
+
+/* A stub is known by the record of a child: not if that is to be forgotten. */
+static bool names_forgotten(const gathering *g, const ve_record *record) {
+    varve *store = g->job->store;
+    vf_hot hot;
+    if (vf_key_equal(record->frame.session, hot_of(g)->key))
+        return false;
+    uint32_t row = ve_find(&store->index, VF_TABLE_SESSIONS, record->frame.session);
+    return row != UINT32_MAX &&
+           ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) == VARVE_OK &&
+           ve_le_flag(hot.flags, VF_SR_FORGOTTEN);
 }
 
 static int write_pins(gathering *g) {
@@ -141,7 +156,7 @@ static int write_pins(gathering *g) {
             result = ve_packed_record(store, file, &hot_of(g)->key, g->pins[i], true, &record);
         else if (packed == 0)
             result = ve_log_raw(store, g->pins[i], true, &record);
-        if (result == VARVE_OK)
+        if (result == VARVE_OK && !names_forgotten(g, &record))
             result = ve_pack_record(g->pack, VE_AREA_PINS, &record);
         ve_hold_end(store, &own, before);
         if (result < 0 && !ve_is_damage(result))
@@ -173,7 +188,8 @@ static int take(gathering *g, const ve_record *record) {
         result = ve_pack_record(g->pack, VE_AREA_MAIN, record);
     /* Labels are put together from all records that set some. */
     bool setting = record->frame.kind == VF_KIND_SESSION || record->frame.kind == VF_KIND_FORK;
-    if (result == VARVE_OK && setting && g->known && ve_le_flag(hot_of(g)->flags, VF_SR_LABELS))
+    if (result == VARVE_OK && setting && g->known &&
+        (vf_get32(hot_of(g)->flags) & (VF_SR_LABELS | VF_SR_DELETED)) == VF_SR_LABELS)
         result = pin(g, record->lsn);
     return result;
 }

@@ -17,7 +17,7 @@ static int bad_row(varve *store, uint64_t row) {
 }
 
 /* The session that a fork begins in: its row, or UINT32_MAX if it is none. */
-static int fork_parent(varve *store, uint32_t row, uint32_t *ret_parent) {
+int ve_fork_parent(varve *store, uint32_t row, uint32_t *ret_parent) {
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
     const vf_hot *hot = (const vf_hot *)(const void *)image;
     const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
@@ -48,7 +48,7 @@ static int fork_parent(varve *store, uint32_t row, uint32_t *ret_parent) {
 static int mark_line(ve_gone *gone, uint32_t row) {
     for (int depth = 0; depth <= VF_DEPTH_MAX; depth++) {
         uint32_t parent;
-        int result = fork_parent(gone->store, row, &parent);
+        int result = ve_fork_parent(gone->store, row, &parent);
         if (result < 0 || parent >= gone->rows)
             return result;
         if ((gone->shared[parent / 8] >> parent % 8 & 1) != 0)
@@ -60,12 +60,22 @@ static int mark_line(ve_gone *gone, uint32_t row) {
 }
 
 int ve_gone_open(ve_gone *gone, varve *store) {
+    return ve_gone_open_as(gone, store, INT64_MIN);
+}
+
+static bool is_living(const vf_hot *hot, int64_t before) {
+    uint32_t flags = vf_get32(hot->flags);
+    bool old = (flags & VF_SR_HAS_TIME) != 0 && vf_get_i64(hot->last_activity) < before;
+    return (flags & VF_SR_DELETED) == 0 && !old;
+}
+
+int ve_gone_open_as(ve_gone *gone, varve *store, int64_t before) {
     *gone = (ve_gone){.store = store, .rows = ve_rows(&store->index, VF_TABLE_SESSIONS)};
     vf_hot hot;
     for (uint64_t row = 0; row < gone->rows && !gone->any; row++) {
         if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
             return bad_row(store, row);
-        gone->any = has_tombstone(&hot);
+        gone->any = has_tombstone(&hot) || !is_living(&hot, before);
     }
     if (!gone->any)
         return VARVE_OK;
@@ -75,8 +85,7 @@ int ve_gone_open(ve_gone *gone, varve *store) {
     for (uint64_t row = 0; row < gone->rows; row++) {
         if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
             return bad_row(store, row);
-        bool living = (vf_get32(hot.flags) & VF_SR_DELETED) == 0;
-        int result = living && vf_get32(hot.parent) != 0 ? mark_line(gone, (uint32_t)row)
+        int result = is_living(&hot, before) && vf_get32(hot.parent) != 0 ? mark_line(gone, (uint32_t)row)
                                                          : VARVE_OK;
         if (result < 0)
             return result;
@@ -124,8 +133,8 @@ uint64_t ve_gone_bytes(const ve_gone *gone, const ve_packed *file) {
             ve_read_row(&gone->store->index, VF_TABLE_SESSIONS, row, true, image) < 0)
             continue;
         uint64_t below = ve_gone_below(gone, row, hot, cold);
-        if (vf_get64(session->first_seq) < below && /* a BASE record stands for all before it */
-            ((vf_get32(session->flags) & VF_RUN_DROPPED) == 0 || below == UINT64_MAX))
+        uint64_t base = (vf_get32(session->flags) & VF_RUN_DROPPED) != 0; /* that stays as it is */
+        if (vf_get64(session->first_seq) + base < below)
             bytes += vf_get64(session->payload_bytes) + (uint64_t)records * VF_IMAGE_SIZE;
     }
     return bytes;

@@ -105,12 +105,16 @@ typedef struct ve_gone {
 
 /* Looks which sessions forks share. */
 int ve_gone_open(ve_gone *gone, varve *store);
+/* The same as if the sessions that were not active since 'before' were deleted. */
+int ve_gone_open_as(ve_gone *gone, varve *store, int64_t before);
 void ve_gone_close(ve_gone *gone);
 /* Of a session's records those with a seq below this are gone; 0 = none is. */
 uint64_t ve_gone_below(const ve_gone *gone, uint32_t row, const vf_hot *hot, const vf_cold *cold);
 /* Bytes of payload in a packed segment that are gone. */
 uint64_t ve_gone_bytes(const ve_gone *gone, const ve_packed *file);
 bool ve_gone_shared(const ve_gone *gone, uint32_t row);
+/* The session that a fork begins in: its row, or UINT32_MAX if it is none. */
+int ve_fork_parent(varve *store, uint32_t row, uint32_t *ret_parent);
 
 /* ---- compact.c ---- */
 
@@ -118,6 +122,8 @@ bool ve_gone_shared(const ve_gone *gone, uint32_t row);
 int ve_pack_lock(varve *store);
 /* Does a job and puts it in force. 'last': it ends with the log as it is when it gets there. */
 int ve_pack_job(varve *store, ve_job *job, bool last, uint32_t tier, uint64_t raw_bytes, varve_compacted *done);
+/* Packs again whatever holds records that tombstones say are gone. */
+int ve_pack_gone(varve *store, varve_compacted *done);
 /* Removes what is not in force any more. */
 int ve_pack_clear(varve *store, uint64_t *removed);
 

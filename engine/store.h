@@ -525,6 +525,11 @@ struct varve_batch {
     uint8_t *duplicate; /* one byte a record */
     size_t duplicate_room;
 };
+/* Says that a session's records up to a seq (all ones: the whole session) are gone; VF_GONE_*. */
+int ve_batch_tombstone(varve_batch *batch, varve_str machine_id, varve_str session_id,
+                       uint64_t last_seq, uint64_t why);
+/* Says that nothing is known of an input any more. */
+int ve_batch_blank_cursor(varve_batch *batch, vf_key key);
 /* Grows an array to hold 'need' items; false: no memory. */
 bool ve_grow(void *array, size_t *room, size_t need, size_t item_size);
 

@@ -499,6 +499,42 @@ typedef struct varve_compacted {
 /* Options and ret may be NULL. */
 VARVE_API int varve_compact(varve *store, const varve_compact_options *options, varve_compacted *ret_compacted);
 
+/* ---- Retention and erasure ---- */
+
+/* Drops sessions whose last activity is before a moment (those without any time are not old; those whose records a fork
+ * that stays shares are kept): hides them, and packs again what holds their records. What they cost stays counted: in
+ * usage, and in their parents' roll-ups. What is taken in again of a dropped session adds nothing. */
+enum { VARVE_RETAIN_KEEP_SESSIONS = 1 << 0, /* drop the events, keep the session records, with their texts */
+       VARVE_RETAIN_DRY_RUN = 1 << 1 };     /* count only */
+typedef struct varve_retention {
+    size_t size;
+    uint32_t flags;      /* VARVE_RETAIN_* */
+    int64_t before;      /* ns */
+} varve_retention;
+typedef struct varve_retained {
+    size_t size;
+    uint64_t sessions, events, payload_bytes; /* that go, or would go */
+    uint64_t shared;                          /* sessions as old that stay, for the sake of forks */
+    uint64_t removed_bytes, written_bytes;    /* of files */
+} varve_retained;
+VARVE_API int varve_retain(varve *store, const varve_retention *retention, varve_retained *ret_retained);
+
+/* Forgets a session: hides it at once; with VARVE_FORGET_NOW rewrites every file that holds its texts or payloads, and then
+ * looks through all of them for what is left. Numbers stay (what it cost was paid), and its hash, so that it does not come
+ * back by an import. VARVE_E_CONFLICT while a fork shares its records, unless the forks go with it. What snapshots, copies
+ * and open cursors hold is their owners' affair. */
+enum { VARVE_FORGET_NOW = 1 << 0, VARVE_FORGET_FORKS = 1 << 1 };
+typedef struct varve_forgotten {
+    size_t size;
+    uint64_t sessions, inputs;    /* forgotten: with forks; and inputs named after them */
+    uint64_t files, quarantined;  /* packed again; removed from quarantine/ */
+    uint64_t needles, bytes;      /* pieces of text that were looked for, and bytes that were looked through */
+    uint64_t shared;              /* pieces that stand in other sessions' records too, and stay there */
+    uint64_t found;               /* pieces that were found elsewhere: must be 0 */
+} varve_forgotten;
+VARVE_API int varve_forget(varve *store, varve_str machine_id, varve_str session_id, uint32_t flags,
+                           varve_forgotten *ret_forgotten);
+
 typedef struct varve_finding {
     size_t size;
     int error;                 /* VARVE_E_CORRUPT, VARVE_E_INDEX; 0 = worth knowing, no fault */

@@ -5,6 +5,8 @@
  */
 #include "format/body.h"
 
+#include <stdbool.h>
+
 #include <assert.h>
 
 enum { PADDING_MAX = VF_RECORD_ALIGN - 1 };
@@ -135,7 +137,8 @@ vf_result vf_cursor_decode(const uint8_t *bytes, size_t size, vf_key *ret_key, v
     if (used > size || !is_padding(bytes + used, size - used))
         return VF_BAD_FIELD;
     const char *name = (const char *)bytes + sizeof fixed;
-    if (!vf_key_equal(fixed.key, vf_string_key(VF_SPACE_CURSOR, name, name_size)))
+    bool forgotten = name_size == 0 && state_size == 0;
+    if (!forgotten && !vf_key_equal(fixed.key, vf_string_key(VF_SPACE_CURSOR, name, name_size)))
         return VF_BAD_FIELD;
     *ret_key = fixed.key;
     *ret_name = (vf_text){name, name_size};

@@ -138,7 +138,8 @@ void vf_body_encode(uint8_t *at, const vf_fixed *fixed, const vf_text str[VF_STR
 /* Any bytes in: OK or BAD_FIELD. 'size' = record length - 64 (padding included). */
 vf_result vf_body_decode(const uint8_t *bytes, size_t size, vf_body *ret_body);
 
-/* Body of a CURSOR record: 24 bytes, the name, the state. */
+/* Body of a CURSOR record: 24 bytes, the name, the state. Without both: nothing is known of the input any more, not even
+ * what it was called. */
 typedef struct {
     vf_key key;          /* 64 vf_string_key(VF_SPACE_CURSOR, name) */
     le32 name_size;      /* 80 */

@@ -1,0 +1,240 @@
+/*
+ * Forgetting a session: a TOMBSTONE hides it at once and takes the texts from its row; then, if that
+ * is wanted now, every file that holds a record of it is packed again without it. erased.c looks
+ * through what is left. SPEC.md "Forgetting".
+ */
+#include "engine/forget.h"
+
+#include <stdlib.h>
+
+static int no_memory(varve *store) {
+    return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+}
+
+bool ve_is_forgotten_row(const ve_forgetting *f, uint32_t row) {
+    for (size_t i = 0; i < f->count; i++)
+        if (f->row[i] == row)
+            return true;
+    return false;
+}
+
+/* ---- Whom it takes along ---- */
+
+static int add_row(ve_forgetting *f, uint32_t row) {
+    if (!ve_grow(&f->row, &f->room, f->count + 1, sizeof *f->row))
+        return no_memory(f->store);
+    f->row[f->count++] = row;
+    return VARVE_OK;
+}
+
+/* Forks that go through the records of those that are to be forgotten. */
+static int find_forks(ve_forgetting *f, uint32_t flags) {
+    varve *store = f->store;
+    uint64_t rows = ve_rows(&store->index, VF_TABLE_SESSIONS);
+    for (bool more = true; more;) {
+        more = false;
+        for (uint64_t row = 0; row < rows; row++) {
+            uint32_t parent;
+            vf_hot hot;
+            if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0 ||
+                vf_get32(hot.parent) == 0 || ve_le_flag(hot.flags, VF_SR_FORGOTTEN) ||
+                ve_is_forgotten_row(f, (uint32_t)row))
+                continue;
+            int result = ve_fork_parent(store, (uint32_t)row, &parent);
+            if (result < 0)
+                return result;
+            if (parent == UINT32_MAX || !ve_is_forgotten_row(f, parent))
+                continue;
+            if ((flags & VARVE_FORGET_FORKS) == 0)
+                return ve_fail(store, VARVE_E_CONFLICT,
+                               "a fork shares its events: forget the forks with it, or it stays");
+            if ((result = add_row(f, (uint32_t)row)) < 0)
+                return result;
+            more = true;
+        }
+    }
+    return VARVE_OK;
+}
+
+/* ---- What it said ---- */
+
+/* Texts that are words of the trade, not of the session. */
+static bool is_common(int str) {
+    switch (str) {
+    case VF_STR_TYPE:
+    case VF_STR_FRAMEWORK:
+    case VF_STR_TOOL_NAME:
+    case VF_STR_SUBAGENT_TYPE:
+    case VF_STR_PERMISSION_MODE:
+    case VF_STR_MODEL:
+    case VF_STR_FINISH_REASON:
+    case VF_STR_VERSION:
+    case VF_STR_MACHINE_ID:
+    case VF_STR_PARENT_MACHINE:
+    case VF_STR_STATUS:
+    case VF_STR_SESSION_TYPE:
+    case VF_STR_MODE:
+    case VF_STR_CHANNEL:
+    case VF_STR_BOOT_ID:
+    case VF_STR_PID_NAMESPACE:
+    case VF_STR_SUBTYPE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool note_record(ve_forgetting *f, const vf_body *body) {
+    bool good = body->payload == NULL ||
+                ve_needles_add(&f->needles, body->payload, body->payload_size);
+    for (int s = 0; s < VF_STRS && good; s++)
+        if (body->str[s].ptr != NULL && !is_common(s))
+            good = ve_needles_add(&f->needles, body->str[s].ptr, body->str[s].size);
+    vf_text path = body->str[VF_STR_TRANSCRIPT_PATH];
+    if (good && path.ptr != NULL)
+        good = ve_needles_add(&f->names, path.ptr, path.size);
+    return good;
+}
+
+/* Goes through a session's own records, and notes pieces of what they say. */
+static int note_session(ve_forgetting *f, uint32_t row) {
+    varve *store = f->store;
+    vf_hot hot;
+    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
+        return ve_fail(store, VARVE_E_INDEX,
+                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
+                       store->path, row);
+    int result = VARVE_OK;
+    for (uint64_t lsn = vf_get64(hot.last_lsn); lsn != 0 && result == VARVE_OK;) {
+        ve_record record;
+        vf_body body;
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        result = ve_log_record(store, &hot.key, lsn, &record);
+        bool whole = result == VARVE_OK;
+        bool says = whole && (record.frame.kind == VF_KIND_EVENT ||
+                              record.frame.kind == VF_KIND_SESSION ||
+                              record.frame.kind == VF_KIND_FORK);
+        if (says && ve_record_body(store, &record, &body) == VARVE_OK && !note_record(f, &body))
+            result = no_memory(store);
+        vf_frame frame = record.frame;
+        ve_hold_end(store, &own, before);
+        if (ve_is_damage(result))
+            return VARVE_OK; /* what lies before it cannot be reached */
+        bool begins = whole && (frame.kind == VF_KIND_FORK || frame.kind == VF_KIND_BASE);
+        lsn = begins ? 0 : vf_get64(frame.prev);
+    }
+    return result;
+}
+
+/* ---- Saying so ---- */
+
+static void note_hit(void *context, size_t at) {
+    (void)at;
+    *(bool *)context = true;
+}
+
+/* Whether an input is named after the session: after its transcript, or by its id. */
+static bool is_named_after(ve_forgetting *f, vf_text name, varve_str id) {
+    bool hit = false;
+    ve_needles_search(&f->names, (const uint8_t *)name.ptr, name.size, note_hit, &hit);
+    for (size_t at = 0; at + id.size <= name.size && !hit && id.size >= 8; at++)
+        hit = memcmp(name.ptr + at, id.ptr, id.size) == 0;
+    return hit;
+}
+
+static int blank_inputs(ve_forgetting *f, varve_batch *batch, varve_str id) {
+    static const vf_key nobody;
+    varve *store = f->store;
+    uint64_t rows = ve_rows(&store->index, VF_TABLE_CURSORS);
+    int result = VARVE_OK;
+    for (uint64_t row = 0; row < rows && result >= 0; row++) {
+        vf_cursor_row image;
+        ve_record record;
+        vf_key key;
+        vf_text name, state;
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        if (ve_read_row(&store->index, VF_TABLE_CURSORS, (uint32_t)row, true, &image) == VARVE_OK &&
+            ve_log_record(store, &nobody, vf_get64(image.lsn), &record) == VARVE_OK &&
+            record.frame.kind == VF_KIND_CURSOR &&
+            vf_cursor_decode(record.body, record.body_size, &key, &name, &state) == VF_OK &&
+            name.size > 0 && is_named_after(f, name, id)) {
+            result = ve_batch_blank_cursor(batch, key);
+            f->done.inputs++;
+        }
+        ve_hold_end(store, &own, before);
+    }
+    return result < 0 ? result : VARVE_OK;
+}
+
+static int say_so(ve_forgetting *f) {
+    varve *store = f->store;
+    varve_batch *batch = NULL;
+    int result = varve_batch_new(&batch);
+    for (size_t i = 0; i < f->count && result >= 0; i++) {
+        uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
+        const vf_hot *hot = (const vf_hot *)(const void *)image;
+        varve_str machine, id;
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, f->row[i], true, image) == VARVE_OK &&
+            !ve_le_flag(hot->flags, VF_SR_FORGOTTEN) &&
+            ve_identity(store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE), &machine,
+                        &id) == VARVE_OK) {
+            result = ve_batch_tombstone(batch, machine, id, UINT64_MAX, VF_GONE_FORGOTTEN);
+            if (result >= 0)
+                result = blank_inputs(f, batch, id);
+            f->done.sessions++;
+        }
+        ve_hold_end(store, &own, before);
+    }
+    if (result >= 0 && varve_batch_count(batch) > 0)
+        result = varve_append(store, batch, VARVE_GROUP, NULL);
+    varve_batch_free(&batch);
+    return result < 0 ? result : VARVE_OK;
+}
+
+static int forget(ve_forgetting *f, uint32_t flags) {
+    varve *store = f->store;
+    int result = find_forks(f, flags);
+    for (size_t i = 0; i < f->count && result == VARVE_OK; i++)
+        result = note_session(f, f->row[i]);
+    if (result == VARVE_OK)
+        result = say_so(f);
+    if (result < 0 || (flags & VARVE_FORGET_NOW) == 0)
+        return result;
+    varve_compacted packed = {.size = sizeof packed};
+    result = ve_pack_gone(store, &packed);
+    f->done.files = packed.packed_segments + packed.raw_segments;
+    return result == VARVE_OK ? ve_erased(f) : result;
+}
+
+int varve_forget(varve *store, varve_str machine_id, varve_str session_id, uint32_t flags,
+                 varve_forgotten *ret_forgotten) {
+    vf_key key;
+    uint32_t row;
+    int result = ve_ask_for(store, machine_id, session_id, &key);
+    if (result < 0)
+        return result;
+    if (store->read_only)
+        return ve_fail(store, VARVE_E_READ_ONLY, "%s: opened for reading only", store->path);
+    if ((result = ve_look_up(store, VF_TABLE_SESSIONS, key, &row)) < 0)
+        return result;
+    if (row == UINT32_MAX)
+        return ve_fail(store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session_id.size,
+                       session_id.ptr);
+    ve_forgetting *f = calloc(1, sizeof *f);
+    if (f == NULL)
+        return no_memory(store);
+    *f = (ve_forgetting){.store = store, .done.size = sizeof f->done};
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    result = add_row(f, row);
+    if (result == VARVE_OK)
+        result = forget(f, flags);
+    ve_hold_end(store, &own, before);
+    if (result == VARVE_OK && ret_forgotten != NULL)
+        *ret_forgotten = f->done;
+    ve_needles_free(&f->needles);
+    ve_needles_free(&f->names);
+    free(f->row);
+    free(f);
+    return result;
+}
