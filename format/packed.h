@@ -1,6 +1,6 @@
 /*
  * Packed segments, seg/<number>.seg: immutable files that hold a range of the log clustered by
- * session, and the rows of the index as they were at its end. SPEC.md "Packed segments".
+ * session, and the rows of the index as they were at its end. SPEC.md "Manifest and packed segments".
  *
  *   header, blocks, tables, footer
  *
