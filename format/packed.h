@@ -1,6 +1,6 @@
 /*
  * Packed segments, seg/<number>.seg: immutable files that hold a range of the log clustered by
- * session, and the rows of the index as they were at its end. SPEC.md "Packed segments".
+ * session, and the rows of the index as they were at its end. SPEC.md "Manifest and packed segments".
  *
  *   header, blocks, tables, footer
  *
@@ -192,7 +192,8 @@ typedef struct {
     uint32_t data_size;
 } vf_unit;
 
-/* How much a fixed part (decompressed) needs: records, strings. OK, SHORT or BAD_FIELD. Any bytes in. */
+/* How much a fixed part (decompressed) needs: records (which the caller compares with the entry's count), strings. OK, SHORT
+ * or BAD_FIELD. Any bytes in. */
 vf_result vf_unit_measure(const uint8_t *fixed, size_t size, uint32_t *ret_records, uint32_t *ret_strs);
 /* Opens a fixed part that vf_unit_measure let pass. 'record' and 'str' of the unit have room for what it said; the rest is
  * filled in, but 'data', which need not be there yet: 'data_size' is that of the decompressed data part. OK, SHORT or

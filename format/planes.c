@@ -9,12 +9,22 @@
 enum { TILE = 64 }; /* images */
 
 void vf_planes_any(const uint8_t *images, size_t stride, uint32_t n, uint32_t width, uint8_t *any) {
-    memset(any, 0, width);
+    uint64_t words[VF_PLANES_MAX / 8] = {0}; /* eight columns at once */
+    uint32_t whole = width / 8, rest = width % 8;
     for (uint32_t i = 0; i < n; i++) {
         const uint8_t *image = images + i * stride;
-        for (uint32_t j = 0; j < width; j++)
-            any[j] |= image[j];
+        uint64_t word;
+        for (uint32_t w = 0; w < whole; w++) {
+            memcpy(&word, image + (size_t)w * 8, sizeof word);
+            words[w] |= word;
+        }
+        if (rest > 0) {
+            word = 0;
+            memcpy(&word, image + (size_t)whole * 8, rest);
+            words[whole] |= word;
+        }
     }
+    memcpy(any, words, width);
 }
 
 void vf_planes_bitmap(const uint8_t *any, uint32_t width, uint8_t *bitmap) {

@@ -1,6 +1,6 @@
 /*
  * Images of one size turned round: byte j of all of them stands together, as plane j, and planes that
- * are zero throughout are left out. Of use to blocks only. SPEC.md "Planes".
+ * are zero throughout are left out. Of use to blocks only. SPEC.md "Blocks".
  */
 #ifndef VARVE_FORMAT_PLANES_H
 #define VARVE_FORMAT_PLANES_H

@@ -1,10 +1,11 @@
 /*
- * Fuzzes everything in format/ that reads bytes. The first byte of the input chooses the decoder;
- * its highest bit says that sums be mended first, so that the checks behind them are reached too.
+ * Fuzzes everything in format/ that reads bytes, but packed segments, which fuzz_packed.c does. The
+ * first byte of the input chooses the decoder; its highest bit says that sums be mended first, so
+ * that the checks behind them are reached too.
  *
- *   clang -g -fsanitize=fuzzer,address,undefined -I. format/[a-z]*.c tests/fuzz_format.c -lxxhash
- *   gcc -DVARVE_FUZZ_MAIN -I. format/[a-z]*.c tests/fuzz_format.c -lxxhash   # runs files, once
- * each
+ *   clang -g -fsanitize=fuzzer,address,undefined -I. format/[a-z]*.c tests/fuzz_format.c \
+ *       -lxxhash -lzstd
+ *   gcc -DVARVE_FUZZ_MAIN -I. format/[a-z]*.c tests/fuzz_format.c -lxxhash -lzstd   # runs files
  */
 #include "format/body.h"
 #include "format/files.h"

@@ -4,119 +4,6 @@
  */
 #include "tests/test_format_packed.h"
 
-#include <stdio.h>
-
-/* Sometimes what the block leaves out follows from the rest, sometimes it does not. */
-static void random_keys(randomness *r, vf_fixed *fixed, const some_string *str, uint32_t count,
-                        const uint8_t *payload, uint32_t payload_size) {
-    if (random_below(r, 2) == 0)
-        fixed->uid = vf_line_uid(LINE_KEY, payload, payload_size, 0);
-    for (uint32_t i = 0; i < count; i++) {
-        if (str[i].id == VF_STR_MESSAGE_ID && random_below(r, 4) != 0)
-            fixed->charge = vf_string_key(VF_SPACE_CHARGE, str[i].ptr, str[i].size);
-        if (str[i].id == VF_STR_REQUEST_ID && random_below(r, 4) != 0)
-            vf_put64(&fixed->charge_part, vf_charge_part(str[i].ptr, str[i].size));
-    }
-    if (random_below(r, 4) == 0)
-        vf_put64(&fixed->charge_part, 0);
-}
-
-static uint32_t random_strings(randomness *r, some_string *str) {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
-    static const uint16_t high[] = {42, 43, 44, 62, 63, 64, 65, 127, 128, 8191, 8192, 65534, 65535};
-    uint32_t count = 0, next_high = 0;
-    for (uint16_t id = 1; id < 42; id++) {
-        if (random_below(r, 5) == 0)
-            str[count++] = (some_string){id, letters + random_below(r, 3), random_below(r, 3) * 8};
-        if (count == STRINGS_MAX - 4)
-            break;
-    }
-    while (count < STRINGS_MAX && next_high < sizeof high / sizeof *high) {
-        if (random_below(r, 12) == 0)
-            str[count++] = (some_string){high[next_high], letters, random_below(r, 2) * 3};
-        next_high++;
-    }
-    return count;
-}
-
-static void random_body(randomness *r, raw_record *record, uint64_t lsn) {
-    vf_fixed fixed = {0};
-    some_string str[STRINGS_MAX];
-    uint8_t payload[PAYLOAD_MAX];
-    uint32_t count = random_below(r, 6) == 0 ? 0 : random_strings(r, str);
-    uint32_t payload_size = random_below(r, 3) == 0 ? 0 : random_below(r, PAYLOAD_MAX);
-    random_bytes(r, payload, payload_size);
-    if (random_below(r, 4) == 0)
-        random_bytes(r, &fixed, sizeof fixed);
-    else
-        vf_put64(&fixed.present, random_u64(r) & random_u64(r));
-    fixed.source %= VF_SOURCES;
-    fixed.charge_kind %= VF_CHARGES;
-    fixed.eol = (uint8_t)random_below(r, VF_EOL_JOINED + 1);
-    uint64_t present = vf_get64(fixed.present);
-    if (payload_size > 0)
-        present |= VF_HAS_PAYLOAD;
-    vf_put64(&fixed.present, present);
-    if (random_below(r, 2) == 0)
-        vf_put64(&fixed.position, lsn + random_below(r, 1000));
-    switch (random_below(r, 6)) {
-    case 0:
-        vf_put64(&fixed.prev_set, 0);
-        break;
-    case 1:
-        vf_put64(&fixed.prev_set, lsn);
-        break;
-    case 2:
-        vf_put64(&fixed.prev_set, lsn - 8 * (1 + random_below(r, 100)));
-        break;
-    default:
-        break;
-    }
-    random_keys(r, &fixed, str, count, payload, payload_size);
-    make_body(record, &fixed, str, count, payload, payload_size);
-    if (random_below(r, 20) == 0) /* most of these do not decode any more */
-        record->body[random_below(r, (uint32_t)record->size)] ^=
-            (uint8_t)(1 + random_below(r, 255));
-}
-
-static void random_record(randomness *r, raw_record *record, uint64_t lsn,
-                          const raw_record *before) {
-    static const uint8_t kinds[] = {
-        VF_KIND_EVENT, VF_KIND_EVENT,     VF_KIND_EVENT, VF_KIND_SESSION,
-        VF_KIND_FORK,  VF_KIND_TOMBSTONE, VF_KIND_SYNC,  99};
-    memset(record, 0, sizeof *record);
-    record->lsn = lsn;
-    record->frame.kind = kinds[random_below(r, sizeof kinds)];
-    record->frame.flags = (uint8_t)random_below(r, VF_FRAME_FLAGS_KNOWN + 1);
-    vf_put16(&record->frame.type, (uint16_t)random_below(r, 70));
-    vf_put64(&record->frame.seq, before == NULL || random_below(r, 5) == 0
-                                     ? random_u64(r)
-                                     : vf_get64(before->frame.seq) + 1);
-    vf_put64(&record->frame.time, random_u64(r) >> random_below(r, 64));
-    vf_put64(&record->frame.prev, before != NULL && random_below(r, 3) != 0 ? before->lsn
-                                  : random_below(r, 2) == 0                 ? 0
-                                                                            : random_u64(r) % lsn);
-    if (record->frame.kind == VF_KIND_EVENT || record->frame.kind == VF_KIND_SESSION ||
-        record->frame.kind == VF_KIND_FORK) {
-        random_body(r, record, lsn);
-    } else {
-        record->size = 8 * random_below(r, 30);
-        record->body = malloc(record->size + 1);
-        assert_non_null(record->body);
-        random_bytes(r, record->body, record->size);
-    }
-    finish_frame(record);
-}
-
-static void random_records(randomness *r, raw_records *raw, uint32_t count) {
-    uint64_t lsn = vf_lsn(1 + random_below(r, 3), VF_SEGMENT_HEADER);
-    raw->count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        random_record(r, &raw->record[i], lsn, i == 0 ? NULL : &raw->record[i - 1]);
-        lsn += 8 * (1 + random_below(r, 1000));
-    }
-}
-
 static void check_frame(const raw_record *raw, const vf_unit_record *record, int pin) {
     vf_frame expected = raw->frame;
     memset(&expected.header_sum, 0, sizeof expected.header_sum);
@@ -208,10 +95,172 @@ static void pins_come_back_without_their_payload(void **state) {
     }
 }
 
+static raw_record plain_event(uint64_t lsn, const vf_fixed *fixed, const some_string *str,
+                              uint32_t count, const void *payload, uint32_t size) {
+    raw_record record = {.frame = {.kind = VF_KIND_EVENT}, .lsn = lsn};
+    make_body(&record, fixed, str, count, payload, size);
+    finish_frame(&record);
+    return record;
+}
+
+static void what_follows_from_the_rest_is_left_out(void **state) {
+    (void)state;
+    static raw_records raw;
+    const some_string str[] = {
+        {VF_STR_CWD, "/home", 5}, {VF_STR_REQUEST_ID, "req_1", 5}, {VF_STR_MESSAGE_ID, "msg_1", 5}};
+    vf_fixed fixed = {0};
+    vf_put64(&fixed.present, VF_HAS_PAYLOAD | VF_HAS_UID | VF_HAS_CHARGE | VF_HAS_POSITION);
+    fixed.uid = vf_line_uid(LINE_KEY, "line", 4, 0);
+    fixed.charge = vf_string_key(VF_SPACE_CHARGE, "msg_1", 5);
+    vf_put64(&fixed.charge_part, vf_charge_part("req_1", 5));
+    raw.count = 2;
+    raw.record[0] = plain_event(4096, &fixed, str, 3, "line", 4);
+    vf_put64(&fixed.position, 5); /* behind "line\n" */
+    raw.record[1] = plain_event(8192, &fixed, str, 3, "line", 4);
+    vf_put64(&raw.record[1].frame.seq, 1);
+    vf_put64(&raw.record[1].frame.prev, 4096);
+
+    packed_block block;
+    vf_unit unit;
+    pack_records(&raw, 0, &block);
+    assert_int_equal(block.data_size, 15 + 4 + 4); /* the strings of the second are the same */
+    assert_memory_equal(block.data, "/homereq_1msg_1lineline", 23);
+    /* columns 1 (lsn), 12 (kind), 65 and 66 (present), 236, 240, 242; stream 6 + 3 */
+    assert_int_equal(block.fixed_size, VF_BLOCK_HEAD + 7 * 2 + 9);
+    assert_int_equal(open_block(&block, &unit), VF_OK);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(vf_get16(unit.record[i].fixed.reserved),
+                         VF_LEFT_UID | VF_LEFT_CHARGE | VF_LEFT_CHARGE_PART);
+    close_unit(&unit);
+    free_block(&block);
+    check_records(&raw, 0);
+
+    pack_records(&raw, 1, &block);
+    assert_int_equal(open_block(&block, &unit), VF_OK);
+    assert_int_equal(vf_get16(unit.record[0].fixed.reserved),
+                     VF_LEFT_CHARGE | VF_LEFT_CHARGE_PART | VF_LEFT_PAYLOAD);
+    assert_true(vf_key_equal(unit.record[0].fixed.uid, fixed.uid));
+    close_unit(&unit);
+    free_block(&block);
+    free_records(&raw);
+}
+
+/* Empty is not absent, also where there is nothing to point to. */
+static void a_block_without_data_opens(void **state) {
+    (void)state;
+    static raw_records raw;
+    const some_string str[] = {{VF_STR_CWD, "", 0}, {VF_STR_MODEL, "", 0}, {300, "", 0}};
+    vf_fixed fixed = {0};
+    vf_put64(&fixed.present, VF_HAS_PAYLOAD);
+    raw.count = 2;
+    for (uint32_t i = 0; i < 2; i++)
+        raw.record[i] = plain_event(4096 * (1 + i), &fixed, str, 3, "", 0);
+    packed_block block;
+    vf_unit unit;
+    vf_body body;
+    pack_records(&raw, 0, &block);
+    assert_int_equal(block.data_size, 0);
+    assert_int_equal(open_block(&block, &unit), VF_OK);
+    unit.data = NULL;
+    assert_int_equal(vf_unit_body(&unit, 1, LINE_KEY, &body), VF_OK);
+    assert_true(body.payload != NULL && body.str[VF_STR_MODEL].ptr != NULL);
+    assert_null(body.str[VF_STR_TITLE].ptr);
+    close_unit(&unit);
+    free_block(&block);
+    check_records(&raw, 0);
+    free_records(&raw);
+}
+
+static void a_huge_record_is_a_block_of_its_own(void **state) {
+    (void)state;
+    enum { HUGE_PAYLOAD = 48 << 20, MANY = 65535 };
+    static raw_records raw;
+    vf_fixed fixed = {0};
+    vf_put64(&fixed.present, VF_HAS_PAYLOAD | VF_HAS_UID);
+    uint8_t *payload = malloc(HUGE_PAYLOAD);
+    some_string *str = calloc(MANY, sizeof *str);
+    assert_true(payload != NULL && str != NULL);
+    memset(payload, 'x', HUGE_PAYLOAD);
+    for (uint32_t i = 0; i < MANY; i++)
+        str[i] = (some_string){(uint16_t)(i + 1), "abc", i % 3};
+    fixed.uid = vf_line_uid(LINE_KEY, payload, HUGE_PAYLOAD, 0);
+    raw.count = 1;
+    raw.record[0] = plain_event(4096, &fixed, str, MANY, payload, HUGE_PAYLOAD);
+    check_records(&raw, 0);
+    free_records(&raw);
+    free(payload);
+    free(str);
+}
+
+static void what_does_not_fit_is_not_added(void **state) {
+    (void)state;
+    vf_fixed fixed = {0};
+    const some_string str[] = {{VF_STR_CWD, "/home", 5}};
+    vf_put64(&fixed.present, VF_HAS_PAYLOAD);
+    raw_record r = plain_event(4096, &fixed, str, 1, "payload", 7);
+    static uint8_t images[2 * VF_IMAGE_SIZE], stream[512], data[512];
+    static vf_block block;
+    block.images = images;
+    block.stream = stream;
+    block.data = data;
+    block.images_room = 1;
+    block.stream_room = block.data_room = r.size;
+    vf_block_begin(&block);
+    block.data_room--;
+    assert_int_equal(vf_block_add(&block, r.lsn, &r.frame, r.body, r.size, LINE_KEY, 0), VF_SHORT);
+    block.data_room++;
+    block.stream_room--;
+    assert_int_equal(vf_block_add(&block, r.lsn, &r.frame, r.body, r.size, LINE_KEY, 0), VF_SHORT);
+    block.stream_room++;
+    assert_int_equal(block.count + block.data_size + block.stream_size, 0);
+    assert_int_equal(vf_block_add(&block, r.lsn, &r.frame, r.body, r.size, LINE_KEY, 0), VF_OK);
+    block.stream_room = block.data_room = 512;
+    assert_int_equal(vf_block_add(&block, r.lsn, &r.frame, r.body, r.size, LINE_KEY, 0), VF_SHORT);
+    block.images_room = 2;
+    assert_int_equal(vf_block_add(&block, r.lsn + 8, &r.frame, r.body, r.size, LINE_KEY, 0), VF_OK);
+    free(r.body);
+}
+
+static void frames_that_cannot_be_are_refused(void **state) {
+    (void)state;
+    vf_fixed fixed = {0};
+    raw_record r = plain_event(4096, &fixed, NULL, 0, NULL, 0);
+    static uint8_t images[VF_IMAGE_SIZE], room[512];
+    static vf_block block;
+    block.images = images;
+    block.images_room = 1;
+    block.stream = block.data = room;
+    block.stream_room = block.data_room = sizeof room;
+    vf_block_begin(&block);
+    for (int i = 0; i < 5; i++) {
+        vf_frame frame = r.frame;
+        if (i == 0)
+            frame.kind = 0;
+        if (i == 1)
+            frame.flags = 4;
+        if (i == 2)
+            vf_put64(&frame.prev, r.lsn);
+        if (i == 3)
+            vf_put32(&frame.length, (uint32_t)r.size);
+        if (i == 4)
+            vf_put32(&frame.length, (uint32_t)r.size + 65);
+        size_t size = i == 4 ? r.size + 1 : r.size;
+        assert_int_equal(vf_block_add(&block, r.lsn, &frame, r.body, size, LINE_KEY, 0),
+                         VF_BAD_FIELD);
+    }
+    assert_int_equal(block.count, 0);
+    free(r.body);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_packed_comes_back),
         cmocka_unit_test(pins_come_back_without_their_payload),
+        cmocka_unit_test(what_follows_from_the_rest_is_left_out),
+        cmocka_unit_test(a_block_without_data_opens),
+        cmocka_unit_test(a_huge_record_is_a_block_of_its_own),
+        cmocka_unit_test(what_does_not_fit_is_not_added),
+        cmocka_unit_test(frames_that_cannot_be_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * Records to be packed, and blocks made of them, for the tests of packed segments: frames and bodies
- * as they stand in a raw segment, with what the block leaves out made to follow sometimes.
+ * Records to be packed, and blocks made of them, for the tests of packed segments: frames and
+ * bodies as they stand in a raw segment, with what the block leaves out made to follow sometimes.
  */
 #ifndef VARVE_TESTS_TEST_FORMAT_PACKED_H
 #define VARVE_TESTS_TEST_FORMAT_PACKED_H
@@ -76,6 +76,117 @@ static inline void finish_frame(raw_record *record) {
     vf_put32(&record->frame.body_sum, vf_body_sum(record->body, record->size));
 }
 
+/* Sometimes what the block leaves out follows from the rest, sometimes it does not. */
+static inline void random_keys(randomness *r, vf_fixed *fixed, const some_string *str,
+                               uint32_t count, const uint8_t *payload, uint32_t payload_size) {
+    if (random_below(r, 2) == 0)
+        fixed->uid = vf_line_uid(LINE_KEY, payload, payload_size, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        if (str[i].id == VF_STR_MESSAGE_ID && random_below(r, 4) != 0)
+            fixed->charge = vf_string_key(VF_SPACE_CHARGE, str[i].ptr, str[i].size);
+        if (str[i].id == VF_STR_REQUEST_ID && random_below(r, 4) != 0)
+            vf_put64(&fixed->charge_part, vf_charge_part(str[i].ptr, str[i].size));
+    }
+    if (random_below(r, 4) == 0)
+        vf_put64(&fixed->charge_part, 0);
+}
+
+static inline uint32_t random_strings(randomness *r, some_string *str) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
+    static const uint16_t high[] = {42, 43, 44, 62, 63, 64, 65, 127, 128, 8191, 8192, 65534, 65535};
+    uint32_t count = 0, next_high = 0;
+    for (uint16_t id = 1; id < 42; id++) {
+        if (random_below(r, 5) == 0)
+            str[count++] = (some_string){id, letters + random_below(r, 3), random_below(r, 3) * 8};
+        if (count == STRINGS_MAX - 4)
+            break;
+    }
+    while (count < STRINGS_MAX && next_high < sizeof high / sizeof *high) {
+        if (random_below(r, 12) == 0)
+            str[count++] = (some_string){high[next_high], letters, random_below(r, 2) * 3};
+        next_high++;
+    }
+    return count;
+}
+
+static inline void random_body(randomness *r, raw_record *record, uint64_t lsn) {
+    vf_fixed fixed = {0};
+    some_string str[STRINGS_MAX];
+    uint8_t payload[PAYLOAD_MAX];
+    uint32_t count = random_below(r, 6) == 0 ? 0 : random_strings(r, str);
+    uint32_t payload_size = random_below(r, 3) == 0 ? 0 : random_below(r, PAYLOAD_MAX);
+    random_bytes(r, payload, payload_size);
+    if (random_below(r, 4) == 0)
+        random_bytes(r, &fixed, sizeof fixed);
+    else
+        vf_put64(&fixed.present, random_u64(r) & random_u64(r));
+    fixed.source %= VF_SOURCES;
+    fixed.charge_kind %= VF_CHARGES;
+    fixed.eol = (uint8_t)random_below(r, VF_EOL_JOINED + 1);
+    uint64_t present = vf_get64(fixed.present);
+    if (payload_size > 0)
+        present |= VF_HAS_PAYLOAD;
+    vf_put64(&fixed.present, present);
+    if (random_below(r, 2) == 0)
+        vf_put64(&fixed.position, lsn + random_below(r, 1000));
+    switch (random_below(r, 6)) {
+    case 0:
+        vf_put64(&fixed.prev_set, 0);
+        break;
+    case 1:
+        vf_put64(&fixed.prev_set, lsn);
+        break;
+    case 2:
+        vf_put64(&fixed.prev_set, lsn - 8 * (1 + random_below(r, 100)));
+        break;
+    default:
+        break;
+    }
+    random_keys(r, &fixed, str, count, payload, payload_size);
+    make_body(record, &fixed, str, count, payload, payload_size);
+    if (random_below(r, 20) == 0) /* most of these do not decode any more */
+        record->body[random_below(r, (uint32_t)record->size)] ^=
+            (uint8_t)(1 + random_below(r, 255));
+}
+
+static inline void random_record(randomness *r, raw_record *record, uint64_t lsn,
+                                 const raw_record *before) {
+    static const uint8_t kinds[] = {
+        VF_KIND_EVENT, VF_KIND_EVENT,     VF_KIND_EVENT, VF_KIND_SESSION,
+        VF_KIND_FORK,  VF_KIND_TOMBSTONE, VF_KIND_SYNC,  99};
+    memset(record, 0, sizeof *record);
+    record->lsn = lsn;
+    record->frame.kind = kinds[random_below(r, sizeof kinds)];
+    record->frame.flags = (uint8_t)random_below(r, VF_FRAME_FLAGS_KNOWN + 1);
+    vf_put16(&record->frame.type, (uint16_t)random_below(r, 70));
+    vf_put64(&record->frame.seq, before == NULL || random_below(r, 5) == 0
+                                     ? random_u64(r)
+                                     : vf_get64(before->frame.seq) + 1);
+    vf_put64(&record->frame.time, random_u64(r) >> random_below(r, 64));
+    vf_put64(&record->frame.prev, before != NULL && random_below(r, 3) != 0 ? before->lsn
+                                  : random_below(r, 2) == 0                 ? 0
+                                                                            : random_u64(r) % lsn);
+    if (record->frame.kind == VF_KIND_EVENT || record->frame.kind == VF_KIND_SESSION ||
+        record->frame.kind == VF_KIND_FORK) {
+        random_body(r, record, lsn);
+    } else {
+        record->size = 8 * random_below(r, 30);
+        record->body = malloc(record->size + 1);
+        assert_non_null(record->body);
+        random_bytes(r, record->body, record->size);
+    }
+    finish_frame(record);
+}
+
+static inline void random_records(randomness *r, raw_records *raw, uint32_t count) {
+    uint64_t lsn = vf_lsn(1 + random_below(r, 3), VF_SEGMENT_HEADER);
+    raw->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        random_record(r, &raw->record[i], lsn, i == 0 ? NULL : &raw->record[i - 1]);
+        lsn += 8 * (1 + random_below(r, 1000));
+    }
+}
+
 /* A block of the records, its parts on the heap in exactly their size. Rooms are those that
  * vf_block_needs says. */
 static inline void pack_records(const raw_records *raw, int pin, packed_block *ret) {
@@ -97,8 +208,8 @@ static inline void pack_records(const raw_records *raw, int pin, packed_block *r
     vf_block_begin(&block);
     for (uint32_t i = 0; i < raw->count; i++) {
         const raw_record *r = &raw->record[i];
-        assert_int_equal(
-            vf_block_add(&block, r->lsn, &r->frame, r->body, r->size, LINE_KEY, pin), VF_OK);
+        assert_int_equal(vf_block_add(&block, r->lsn, &r->frame, r->body, r->size, LINE_KEY, pin),
+                         VF_OK);
     }
     uint8_t *fixed = malloc(vf_block_fixed_max(&block));
     assert_non_null(fixed);

@@ -1,9 +1,10 @@
 /*
- * The worked example of SPEC.md and the code cannot drift apart: the segment that SPEC.md prints as
- * hex is made here by format/, compared byte by byte, and read back.
+ * The worked examples of SPEC.md and the code cannot drift apart: the segment and the packed block
+ * that SPEC.md prints as hex are made here by format/, compared byte by byte, and read back.
  */
 #include "format/body.h"
 #include "format/files.h"
+#include "format/packed.h"
 #include "tests/test_format_help.h"
 
 #include <ctype.h>
@@ -15,7 +16,8 @@
 #    define SPEC "SPEC.md"
 #endif
 
-enum { SEGMENT_MAX = 8192, LINE_MAX_SIZE = 256 };
+enum { SEGMENT_MAX = 8192, LINE_MAX_SIZE = 256, RECORDS = 2 };
+static const char SEGMENT_FENCE[] = "```hex\n", BLOCK_FENCE[] = "```hex block\n";
 
 static const char MACHINE[] = "host", SESSION[] = "demo", PROMPT[] = "hi", PAYLOAD[] = "{\"a\":1}";
 static const uint64_t SALT = 0x1122334455667788u;
@@ -124,7 +126,7 @@ static int read_line(const char *line, uint8_t *picture, uint8_t *seen) {
 
 /* The picture that SPEC.md prints: what it does not print is zero. Returns the number of printed
  * bytes. */
-static int read_spec(uint8_t *picture) {
+static int read_spec(const char *fence, uint8_t *picture) {
     static uint8_t seen[SEGMENT_MAX];
     char line[LINE_MAX_SIZE];
     int inside = 0, printed = 0;
@@ -134,7 +136,7 @@ static int read_spec(uint8_t *picture) {
     memset(seen, 0, sizeof seen);
     while (fgets(line, sizeof line, file) != NULL) {
         if (!inside) {
-            inside = strcmp(line, "```hex\n") == 0;
+            inside = strcmp(line, fence) == 0;
             continue;
         }
         if (strcmp(line, "```\n") == 0) {
@@ -155,7 +157,7 @@ static void the_example_in_the_specification_is_what_the_code_writes(void **stat
     static segment s;
     static uint8_t picture[SEGMENT_MAX];
     make_segment(&s);
-    assert_true(read_spec(picture) > 300);
+    assert_true(read_spec(SEGMENT_FENCE, picture) > 300);
     for (uint32_t i = 0; i < SEGMENT_MAX; i++) {
         if (picture[i] != s.bytes[i])
             fail_msg("SPEC.md: byte %08x is printed as %02x, the code writes %02x", i, picture[i],
@@ -169,7 +171,7 @@ static void the_example_reads_as_the_specification_says(void **state) {
     vf_segment_header header;
     vf_frame frame;
     vf_body body;
-    read_spec(picture);
+    read_spec(SEGMENT_FENCE, picture);
     assert_int_equal(vf_segment_check(picture, SEGMENT_MAX, &header, NULL), VF_OK);
     uint64_t lsn = vf_lsn(1, VF_SEGMENT_HEADER);
     uint32_t chain = vf_segment_chain(&header);
@@ -203,15 +205,92 @@ static void the_example_reads_as_the_specification_says(void **state) {
                      VF_END);
 }
 
-int main(int argc, char **argv) {
-    if (argc == 2 && strcmp(argv[1], "--bytes") == 0) { /* the segment as it is, to print it anew */
-        static segment s;
-        make_segment(&s);
-        return fwrite(s.bytes, 1, s.size, stdout) == s.size ? 0 : 3;
+/* The records of the segment as a block: its fixed part, and behind it its data part, both plain.
+ */
+static size_t make_block(const segment *s, uint8_t *at, size_t *ret_fixed) {
+    static uint8_t images[RECORDS * VF_IMAGE_SIZE], stream[SEGMENT_MAX], data[SEGMENT_MAX];
+    static vf_block block;
+    const vf_key line_key = vf_session_key("", 0, SESSION, strlen(SESSION));
+    block.images = images;
+    block.images_room = RECORDS;
+    block.stream = stream;
+    block.data = data;
+    block.stream_room = block.data_room = SEGMENT_MAX;
+    vf_block_begin(&block);
+    for (uint32_t offset = VF_SEGMENT_HEADER, length; offset < s->size; offset += length) {
+        vf_frame frame;
+        memcpy(&frame, s->bytes + offset, sizeof frame);
+        length = vf_get32(frame.length);
+        assert_int_equal(vf_block_add(&block, vf_lsn(1, offset), &frame,
+                                      s->bytes + offset + VF_FRAME_SIZE, length - VF_FRAME_SIZE,
+                                      line_key, 0),
+                         VF_OK);
     }
+    assert_true(vf_block_fixed_max(&block) + block.data_size <= SEGMENT_MAX);
+    *ret_fixed = vf_block_fixed(&block, at);
+    memcpy(at + *ret_fixed, block.data, block.data_size);
+    return *ret_fixed + block.data_size;
+}
+
+static void the_block_in_the_specification_is_what_the_code_writes(void **state) {
+    (void)state;
+    static segment s;
+    static uint8_t picture[SEGMENT_MAX], block[SEGMENT_MAX];
+    size_t fixed_size;
+    make_segment(&s);
+    size_t size = make_block(&s, block, &fixed_size);
+    assert_int_equal(read_spec(BLOCK_FENCE, picture), size);
+    assert_memory_equal(picture, block, size);
+}
+
+static void the_block_opens_to_the_segments_records(void **state) {
+    (void)state;
+    static segment s;
+    static uint8_t block[SEGMENT_MAX], body[SEGMENT_MAX];
+    vf_unit_record record[RECORDS];
+    vf_unit_str str[3];
+    vf_unit unit = {.record = record, .str = str};
+    uint32_t records, strs;
+    size_t fixed_size;
+    make_segment(&s);
+    size_t size = make_block(&s, block, &fixed_size);
+    assert_int_equal(vf_unit_measure(block, fixed_size, &records, &strs), VF_OK);
+    assert_int_equal(records, RECORDS);
+    assert_int_equal(strs, 3);
+    assert_int_equal(vf_unit_open(block, fixed_size, (uint32_t)(size - fixed_size), &unit), VF_OK);
+    unit.data = block + fixed_size;
+    const uint8_t *at = s.bytes + VF_SEGMENT_HEADER;
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        uint32_t length = vf_unit_length(&unit, i);
+        assert_int_equal(record[i].lsn, vf_lsn(1, (uint32_t)(at - s.bytes)));
+        assert_memory_equal(&record[i].frame.length, at + 8, 8); /* and kind, flags, type */
+        assert_memory_equal(&record[i].frame.seq, at + 32, 24);  /* and time, prev */
+        vf_key none = {{0}};
+        assert_int_equal(vf_unit_raw_body(&unit, i, none, body), VF_OK);
+        assert_memory_equal(body, at + VF_FRAME_SIZE, length - VF_FRAME_SIZE);
+        at += length;
+    }
+}
+
+static int print_bytes(const char *which) {
+    static segment s;
+    static uint8_t block[SEGMENT_MAX];
+    size_t size, fixed_size;
+    make_segment(&s);
+    if (strcmp(which, "--bytes") == 0)
+        return fwrite(s.bytes, 1, s.size, stdout) == s.size ? 0 : 3;
+    size = make_block(&s, block, &fixed_size);
+    return fwrite(block, 1, size, stdout) == size ? 0 : 3;
+}
+
+int main(int argc, char **argv) {
+    if (argc == 2) /* --bytes, --block: the examples as they are, to print them anew */
+        return print_bytes(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_in_the_specification_is_what_the_code_writes),
         cmocka_unit_test(the_example_reads_as_the_specification_says),
+        cmocka_unit_test(the_block_in_the_specification_is_what_the_code_writes),
+        cmocka_unit_test(the_block_opens_to_the_segments_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
