@@ -19,47 +19,23 @@ static int no_memory(varve *store) {
 typedef int take_rows(void *context, vf_table table, const uint32_t *numbers,
                       const uint8_t *images, uint32_t count);
 
-/* Names are few, and inputs tell themselves when they changed. */
-static int each_small(varve *store, vf_table table, uint64_t since, take_rows *take,
-                      void *context) {
-    uint64_t rows = ve_rows(&store->index, table);
-    uint8_t image[VF_NAME_ROW_SIZE];
-    for (uint64_t row = 0; row < rows; row++) {
-        uint32_t number = (uint32_t)row;
-        if (ve_read_row(&store->index, table, number, true, image) < 0)
-            return ve_fail(store, VARVE_E_INDEX,
-                           "%s/idx: row %u of table %s is damaged: run varve reindex", store->path,
-                           number, vf_table_name(table));
-        if (table == VF_TABLE_CURSORS &&
-            vf_get64(((vf_cursor_row *)(void *)image)->lsn) < since)
-            continue;
-        int result = take(context, table, &number, image, 1);
-        if (result < 0)
-            return result;
-    }
-    return VARVE_OK;
-}
-
 static int each_change(varve *store, uint64_t since, take_rows *take, void *context) {
     uint32_t numbers[ROWS_AT_A_TIME], count = 0;
     uint8_t *images = malloc((size_t)ROWS_AT_A_TIME * (VF_HOT_SIZE + VF_COLD_SIZE));
     if (images == NULL)
         return no_memory(store);
     int result = VARVE_OK;
-    static const vf_table large[] = {VF_TABLE_SESSIONS, VF_TABLE_USAGE};
-    for (int t = 0; t < 2 && result == VARVE_OK; t++) {
-        uint64_t at = 0;
+    for (uint32_t t = 0; t < VF_TABLES && result == VARVE_OK; t++) {
+        uint64_t at = 0, known = t == VF_TABLE_NAMES ? 0 : since; /* names are few: all of them */
         do {
-            result = ve_changed_rows(store, &store->index, large[t], since, &at, ROWS_AT_A_TIME,
+            result = ve_changed_rows(store, &store->index, (vf_table)t, known, &at, ROWS_AT_A_TIME,
                                      numbers, images, &count);
             if (result == VARVE_OK && count > 0)
-                result = take(context, large[t], numbers, images, count);
+                result = take(context, (vf_table)t, numbers, images, count);
         } while (result == VARVE_OK && count > 0);
     }
     free(images);
-    if (result == VARVE_OK)
-        result = each_small(store, VF_TABLE_CURSORS, since, take, context);
-    return result == VARVE_OK ? each_small(store, VF_TABLE_NAMES, since, take, context) : result;
+    return result;
 }
 
 /* ---- Rows that wait until a block of them is full ---- */

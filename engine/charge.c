@@ -148,6 +148,8 @@ static int merge_message(where *w, uint32_t head, vf_usage *one) {
         chain[count] = ve_group_get(w->store, w->index, VF_TABLE_USAGE, next - 1);
         if (chain[count] == NULL)
             return VARVE_E_INDEX;
+        if (ve_no_row(VF_TABLE_USAGE, chain[count]->image))
+            break;
         rows[count] = *usage(chain[count]);
         const vf_usage *row = &rows[count];
         if (vf_get64(row->request) == vf_get64(one->request) && row->kind == one->kind &&

@@ -161,47 +161,6 @@ uint32_t ve_group_find(ve_index *index, ve_group *group, vf_table table, vf_key 
     return UINT32_MAX;
 }
 
-/* Copies one image over its row: 'version' is odd meanwhile. */
-static void copy_row(vf_table table, uint8_t *hot, uint8_t *cold, const uint8_t *image) {
-    _Atomic uint32_t *version = (_Atomic uint32_t *)(void *)hot;
-    uint32_t before = VF_SWAP32(atomic_load_explicit(version, memory_order_relaxed)) & ~1u;
-    atomic_store_explicit(version, VF_SWAP32(before + 1), memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
-    size_t hot_size = table == VF_TABLE_SESSIONS ? VF_HOT_SIZE : vf_row_size(table);
-    memcpy(hot + 4, image + 4, hot_size - 4);
-    if (cold != NULL)
-        memcpy(cold, image + hot_size, VF_COLD_SIZE);
-    atomic_store_explicit(version, VF_SWAP32(before + 2), memory_order_release);
-}
-
-/* Usage rows that name no message, and those behind the first of a message, are not found by key.
- */
-static bool wordless(vf_table table, const uint8_t *image) {
-    return table == VF_TABLE_USAGE &&
-           (((const vf_usage *)(const void *)image)->flags & (VF_UR_SINGLE | VF_UR_LINKED)) != 0;
-}
-
-static int place_row(varve *store, ve_index *index, vf_table table, uint32_t row, bool fresh,
-                     const uint8_t *image) {
-    uint8_t *hot = ve_item(index, table, VF_PART_ROWS, row, true);
-    uint8_t *cold =
-        table == VF_TABLE_SESSIONS ? ve_item(index, table, VF_PART_COLD, row, true) : NULL;
-    if (hot == NULL || (table == VF_TABLE_SESSIONS && cold == NULL))
-        return ve_fail_os(store, "%s/idx: no room for table %s",
-                          index->dir < 0 ? index->temp_dir : store->path, vf_table_name(table));
-    copy_row(table, hot, cold, image);
-    if (!fresh)
-        return VARVE_OK;
-    if (!wordless(table, image) && ve_insert(index, table, ve_row_key(table, image), row) < 0)
-        return ve_fail_os(store, "%s/idx: no room for table %s",
-                          index->dir < 0 ? index->temp_dir : store->path, vf_table_name(table));
-    vf_table_head *head = index->table[table].head;
-    if (ve_word(&head->rows) <
-        (uint64_t)row + 1) /* a scan meets no row that cannot be found by its key */
-        ve_set_word(&head->rows, (uint64_t)row + 1);
-    return VARVE_OK;
-}
-
 int ve_group_place(varve *store, ve_index *index, ve_group *group, uint64_t applied) {
     if (group->count == 0)
         return VARVE_OK;
@@ -224,8 +183,8 @@ int ve_group_place(varve *store, ve_index *index, ve_group *group, uint64_t appl
     }
     int result = VARVE_OK;
     for (size_t i = 0; i < group->count && result == VARVE_OK; i++)
-        result = place_row(store, index, (vf_table)group->rows[i].table, group->rows[i].row,
-                           group->rows[i].fresh, group->rows[i].image);
+        result = ve_place_row(store, index, (vf_table)group->rows[i].table, group->rows[i].row,
+                              group->rows[i].fresh, group->rows[i].image, applied);
     return result;
 }
 
@@ -244,8 +203,8 @@ int ve_redo(varve *store, ve_index *index, uint64_t *ret_applied) {
         if (vf_get32(entry.table) >= VF_TABLES ||
             vf_get32(entry.size) != vf_row_size((vf_table)vf_get32(entry.table)))
             return ve_fail(store, VARVE_E_INDEX, "%s/idx: the redo area is damaged", store->path);
-        int result = place_row(store, index, (vf_table)vf_get32(entry.table), vf_get32(entry.row),
-                               vf_get32(entry.fresh) != 0, image);
+        int result = ve_place_row(store, index, (vf_table)vf_get32(entry.table),
+                                  vf_get32(entry.row), vf_get32(entry.fresh) != 0, image, state);
         if (result < 0)
             return result;
     }

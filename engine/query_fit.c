@@ -42,6 +42,10 @@ static varve_str wanted_text(const varve_session_filter *filter, size_t i) {
     return *(const varve_str *)(const void *)((const char *)filter + texts[i].filter);
 }
 
+static bool is_none(const vf_hot *hot) {
+    return ve_no_row(VF_TABLE_SESSIONS, (const uint8_t *)hot);
+}
+
 /* Whether the session is a child that lists leave out: as fields of lists say it, a deleted parent
  * is none. */
 static int is_subagent(varve *store, const vf_hot *hot) {
@@ -51,7 +55,7 @@ static int is_subagent(varve *store, const vf_hot *hot) {
     vf_hot above;
     if (ve_read_row(&store->index, VF_TABLE_SESSIONS, parent - 1, false, &above) < 0)
         return bad_row(store, parent - 1);
-    return !ve_le_flag(above.flags, VF_SR_DELETED);
+    return !ve_le_flag(above.flags, VF_SR_DELETED) && !is_none(&above);
 }
 
 static bool in_mask(uint32_t mask, uint8_t value) {
@@ -187,7 +191,7 @@ static int texts_fit(ve_fit *fits, uint32_t row) {
 int ve_fit_row(ve_fit *fits, uint32_t row, vf_hot *ret_hot) {
     if (ve_read_row(&fits->store->index, VF_TABLE_SESSIONS, row, false, ret_hot) < 0)
         return bad_row(fits->store, row);
-    int fit = fits->nothing ? 0 : numbers_fit(fits, ret_hot);
+    int fit = fits->nothing || is_none(ret_hot) ? 0 : numbers_fit(fits, ret_hot);
     if (fit != 1 || !asks_texts(&fits->filter))
         return fit;
     ve_hold own = {0}, *before = ve_hold_use(fits->store, &own);
@@ -231,11 +235,13 @@ static int resolve_parent(ve_fit *fits) {
     }
     if (f->parent_row == UINT64_MAX)
         return VARVE_OK;
-    if (f->parent_row >= ve_rows(&store->index, VF_TABLE_SESSIONS))
+    bool within = f->parent_row < ve_rows(&store->index, VF_TABLE_SESSIONS);
+    if (within &&
+        ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)f->parent_row, false, &hot) < 0)
+        return bad_row(store, (uint32_t)f->parent_row);
+    if (!within || is_none(&hot))
         return ve_fail(store, VARVE_E_NOT_FOUND, "no session in row %llu",
                        (unsigned long long)f->parent_row);
-    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)f->parent_row, false, &hot) < 0)
-        return bad_row(store, (uint32_t)f->parent_row);
     fits->nothing = fits->nothing ||
                     ve_le_flag(hot.flags, VF_SR_DELETED); /* its children have no parent any more */
     return VARVE_OK;

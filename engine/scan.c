@@ -285,28 +285,30 @@ int ve_scan_labels(varve_scan *scan, const vf_cold *cold, varve_str *ret_labels)
     return good ? VARVE_OK : ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
 }
 
-/* A parent that was deleted is none any more. */
+/* A parent that was deleted, or was lost with a part of the index, is none any more. */
 static void forget_deleted_parent(varve *store, varve_session *session) {
     vf_hot hot;
     if (session->parent_row == UINT64_MAX ||
         ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)session->parent_row, false, &hot) <
             0 ||
-        !ve_le_flag(hot.flags, VF_SR_DELETED))
+        !(ve_le_flag(hot.flags, VF_SR_DELETED) ||
+          ve_no_row(VF_TABLE_SESSIONS, (const uint8_t *)&hot)))
         return;
     session->parent_row = UINT64_MAX;
     session->str[VF_STR_PARENT_ID] = session->str[VF_STR_PARENT_MACHINE] = (varve_str){NULL, 0};
 }
 
-static int get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
+/* 1 and the session in a row, 0 if there is none. */
+static int read_session(varve_scan *scan, uint64_t row, varve_session *ret_session) {
     varve *store = scan->store;
     int result;
-    if (row >= ve_rows(&store->index, VF_TABLE_SESSIONS))
-        return ve_fail(store, VARVE_E_NOT_FOUND, "no session in row %llu", (unsigned long long)row);
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
     if ((result = ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, true, image)) < 0)
         return ve_fail(store, result,
                        "%s/idx: row %llu of table sessions is damaged: run varve reindex",
                        store->path, (unsigned long long)row);
+    if (ve_no_row(VF_TABLE_SESSIONS, image))
+        return 0;
     const vf_hot *hot = (const vf_hot *)(const void *)image;
     const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
     varve_session session;
@@ -325,29 +327,36 @@ static int get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
     if (result < 0)
         return result;
     *ret_session = session;
-    return VARVE_OK;
+    return 1;
+}
+
+/* The same, with what it gives kept until the scan's next call. */
+static int get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
+    varve *store = scan->store;
+    ve_hold *before = ve_hold_use(store, &scan->hold);
+    ve_hold_drop(store, &scan->hold);
+    int found = read_session(scan, row, ret_session);
+    store->hold = before;
+    return found;
 }
 
 int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
     varve *store = scan->store;
-    int result = ve_enter(store);
-    if (result < 0)
-        return result;
-    ve_hold *before = ve_hold_use(store, &scan->hold);
-    ve_hold_drop(store, &scan->hold);
-    result = get_row(scan, row, ret_session);
-    store->hold = before;
-    return result;
+    int found = ve_enter(store);
+    if (found == VARVE_OK && row < ve_rows(&store->index, VF_TABLE_SESSIONS))
+        found = get_row(scan, row, ret_session);
+    if (found == 0)
+        return ve_fail(store, VARVE_E_NOT_FOUND, "no session in row %llu", (unsigned long long)row);
+    return found < 0 ? found : VARVE_OK;
 }
 
 int varve_scan_next(varve_scan *scan, varve_session *ret_session) {
-    if (scan->next >= ve_rows(&scan->store->index, VF_TABLE_SESSIONS))
-        return 0;
-    int result = varve_scan_get_row(scan, scan->next, ret_session);
-    if (result < 0)
-        return result;
-    scan->next++;
-    return 1;
+    int found = ve_enter(scan->store);
+    while (found == 0 && scan->next < ve_rows(&scan->store->index, VF_TABLE_SESSIONS)) {
+        found = get_row(scan, scan->next, ret_session);
+        scan->next += found >= 0;
+    }
+    return found;
 }
 
 int ve_look_up(varve *store, vf_table table, vf_key key, uint32_t *ret_row) {

@@ -8,13 +8,12 @@
  *  batch, plan, commit     what is to be appended; what an append writes; the append
  *  uid                     the same event met again
  *  recover, find_end       after a death; where the log ends
- *  table, group            mapped tables and their linear hash; row changes that belong together
- *  fold, settle, refold    one record into the session rows; what is due once a group; all again
- *  charge, family          usage rows and what they count; parents, children, roll-ups
- *  cursor, event, scan     reading events and session records
- *  query, query_fit, query_events, heap, usage   by filter, order, page; what was paid
- *  view, reconcile         a session record's methods; sessions whose process is gone
- *  verify, errors, os      reading everything; texts; the system calls
+ *  table, rows, group      mapped tables and their linear hash; one row; changes that belong
+ * together fold, settle, refold    one record into the session rows; what is due once a group; all
+ * again charge, family          usage rows and what they count; parents, children, roll-ups cursor,
+ * event, scan     reading events and session records query, query_fit, query_events, heap, usage by
+ * filter, order, page; what was paid view, reconcile         a session record's methods; sessions
+ * whose process is gone verify, errors, os      reading everything; texts; the system calls
  */
 #ifndef VARVE_ENGINE_STORE_H
 #define VARVE_ENGINE_STORE_H
@@ -133,8 +132,8 @@ typedef struct ve_part {
 } ve_part;
 
 typedef struct ve_table {
-    ve_part part[4];     /* rows, cold rows, words, overflow */
-    vf_table_head *head; /* in the TABLES page */
+    ve_part part[VF_PARTS]; /* by vf_part */
+    vf_table_head *head;    /* in the TABLES page */
 } ve_table;
 
 typedef struct ve_index {
@@ -379,7 +378,7 @@ uint32_t ve_find(ve_index *index, vf_table table, vf_key key);
 /* Adds the word for a row (if it is not there) and splits buckets that are due. */
 int ve_insert(ve_index *index, vf_table table, vf_key key, uint32_t row);
 /* A consistent copy of a row (sessions: hot, then cold if wanted). VARVE_E_INDEX if its sum does
- * not hold. */
+ * not hold. Zeros if it is not there: ve_no_row. */
 int ve_read_row(ve_index *index, vf_table table, uint32_t row, bool cold, void *ret_row);
 uint32_t ve_row_sum(vf_table table, uint32_t row, const uint8_t *image);
 uint64_t ve_index_bytes(const ve_index *index);
@@ -387,8 +386,26 @@ vf_key ve_row_key(vf_table table, const uint8_t *image);
 
 /* ---- rows.c ---- */
 
+/* Whether an image (as ve_read_row gives it) is that of a row that is not there: a number that was
+ * left out when rows were loaded. */
+bool ve_no_row(vf_table table, const uint8_t *image);
+/* Puts an image, its sum included, in place; a fresh row gets its word, and is counted. */
+int ve_place_row(varve *store, ve_index *index, vf_table table, uint32_t row, bool fresh,
+                 const uint8_t *image, uint64_t changed);
+/* When a row changed. Sessions, usage: lsn that 'applied' had when the group that last changed it
+ * was in place. Cursors: 1 behind the lsn of the record. Names, which never change: row + 1. So a
+ * row is to be taken for new by who knows the index up to an lsn (of names: so many rows) if this
+ * lies above. 0: the row is not there. */
+uint64_t ve_changed(ve_index *index, vf_table table, uint32_t row);
+/* Copies up to 'room' rows with ve_changed > since, going on from row *at: numbers, which rise, and
+ * images (vf_row_size each, the first 8 bytes zero). *ret_count = 0 at the end. Each is consistent
+ * by itself; that they belong to one moment is the caller's care. */
 int ve_changed_rows(varve *store, ve_index *index, vf_table table, uint64_t since, uint64_t *at,
                     uint32_t room, uint32_t *ret_numbers, uint8_t *ret_images, uint32_t *ret_count);
+/* Puts an image (its first 8 bytes are ignored) at its number into an index that nobody else sees
+ * yet. Rows may come in any order; what is left out is not there. 'changed' > 0: as ve_changed,
+ * ignored for cursors and names. All chunks up to the row are made: the caller knows that there can
+ * be so many. */
 int ve_load_row(varve *store, ve_index *index, vf_table table, uint32_t row, const uint8_t *image,
                 uint64_t changed);
 bool ve_row_loaded(ve_index *index, vf_table table, uint32_t row);

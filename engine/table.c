@@ -14,13 +14,6 @@
 /* A bucket's chain is a few long; one that is not is damaged, perhaps a ring. */
 enum { MAX_CHUNKS = VE_CHUNKS * 8, HOPS_MAX = 1000 };
 
-static uint32_t layout_sum(void) {
-    le32 sizes[VF_TABLES];
-    for (uint32_t t = 0; t < VF_TABLES; t++)
-        vf_put32(&sizes[t], vf_row_size((vf_table)t));
-    return (uint32_t)vf_sum64(sizes, sizeof sizes, 0);
-}
-
 static void lay_out(varve *store, ve_index *index) {
     *index = (ve_index){.os = store->os,
                         .dir = -1,
@@ -28,7 +21,7 @@ static void lay_out(varve *store, ve_index *index) {
                         .hash_seed = store->hash_seed,
                         .trouble = &store->trouble};
     for (uint32_t t = 0; t < VF_TABLES; t++)
-        for (uint32_t p = 0; p < 4; p++) {
+        for (uint32_t p = 0; p < VF_PARTS; p++) {
             ve_part *part = &index->table[t].part[p];
             part->item_size = vf_table_geometry((vf_table)t, (vf_part)p, &part->base, &part->cap);
         }
@@ -110,6 +103,16 @@ uint64_t ve_rows(const ve_index *index, vf_table table) {
     return ve_word(&index->table[table].head->rows);
 }
 
+/* How many items of a part are in use; 0 also if the table has no such part. */
+static uint64_t items_of(const ve_index *index, vf_table table, uint32_t part) {
+    const vf_table_head *head = index->table[table].head;
+    if (!index->open || index->table[table].part[part].item_size == 0)
+        return 0;
+    return part == VF_PART_WORDS      ? ve_word(&head->buckets)
+           : part == VF_PART_OVERFLOW ? ve_word(&head->overflow)
+                                      : ve_rows(index, table);
+}
+
 static int open_tables(varve *store, ve_index *index, bool make) {
     index->tables = map_file(index, "TABLES", VF_TABLES_SIZE, make);
     if (index->tables == NULL)
@@ -122,11 +125,11 @@ static int open_tables(varve *store, ve_index *index, bool make) {
         memcpy(tables->magic, VF_TABLES_MAGIC, 8);
         memcpy(tables->store_uuid, store->ident.uuid, 16);
         vf_put32(&tables->version_major, VF_VERSION_MAJOR);
-        vf_put32(&tables->row_sizes_sum, layout_sum());
+        vf_put32(&tables->layout_sum, vf_layout_sum());
     } else if (memcmp(index->tables->magic, VF_TABLES_MAGIC, 8) != 0 ||
                memcmp(index->tables->store_uuid, store->ident.uuid, 16) != 0 ||
                vf_get32(index->tables->version_major) != VF_VERSION_MAJOR ||
-               vf_get32(index->tables->row_sizes_sum) != layout_sum()) {
+               vf_get32(index->tables->layout_sum) != vf_layout_sum()) {
         return ve_fail(store, VARVE_E_INDEX, "%s/idx: is of another store, version or layout",
                        store->path);
     }
@@ -207,15 +210,13 @@ int ve_index_open(varve *store, ve_index *index, uint64_t generation) {
     int result = open_tables(store, index, false);
     /* The newest chunk of each part must be there, or the index is unfit as a whole. */
     for (uint32_t t = 0; t < VF_TABLES && result == VARVE_OK; t++) {
-        uint64_t items[4] = {ve_rows(index, (vf_table)t), ve_rows(index, (vf_table)t),
-                             ve_word(&index->table[t].head->buckets),
-                             ve_word(&index->table[t].head->overflow)};
-        for (uint32_t p = 0; p < 4 && result == VARVE_OK; p++)
-            if (items[p] > 0 && index->table[t].part[p].item_size > 0 &&
-                !chunk_is_there(index, (vf_table)t, p, items[p] - 1))
+        for (uint32_t p = 0; p < VF_PARTS && result == VARVE_OK; p++) {
+            uint64_t items = items_of(index, (vf_table)t, p);
+            if (items > 0 && !chunk_is_there(index, (vf_table)t, p, items - 1))
                 result = ve_fail(store, VARVE_E_INDEX, "%s/idx/%llu: a part of table %s is missing",
                                  store->path, (unsigned long long)generation,
                                  vf_table_name((vf_table)t));
+        }
         if (result == VARVE_OK && !ve_heads_hold(index))
             result = ve_fail(store, VARVE_E_INDEX,
                              "%s/idx: the sizes of the tables do not fit together", store->path);
@@ -229,7 +230,7 @@ void ve_index_close(ve_index *index) {
     if (index->os == NULL)
         return;
     for (uint32_t t = 0; t < VF_TABLES; t++)
-        for (uint32_t p = 0; p < 4; p++) {
+        for (uint32_t p = 0; p < VF_PARTS; p++) {
             ve_part *part = &index->table[t].part[p];
             uint64_t first = 0;
             for (uint32_t c = 0; c < part->chunks; c++) {
@@ -253,14 +254,11 @@ void ve_index_close(ve_index *index) {
 uint64_t ve_index_bytes(const ve_index *index) {
     uint64_t bytes = VF_TABLES_SIZE + (index->redo != NULL ? VF_REDO_SIZE : 0);
     for (uint32_t t = 0; t < VF_TABLES; t++)
-        for (uint32_t p = 0; p < 4; p++) {
+        for (uint32_t p = 0; p < VF_PARTS; p++) {
             const ve_part *part = &index->table[t].part[p];
-            uint64_t items = p <= VF_PART_COLD    ? ve_rows(index, (vf_table)t)
-                             : p == VF_PART_WORDS ? ve_word(&index->table[t].head->buckets)
-                                                  : ve_word(&index->table[t].head->overflow);
+            uint64_t items = items_of(index, (vf_table)t, p), first, count;
             uint32_t chunk;
-            uint64_t first, count;
-            if (items == 0 || part->item_size == 0)
+            if (items == 0)
                 continue;
             vf_chunk_of(items - 1, part->base, part->cap, &chunk, &first, &count);
             bytes += (first + count) * part->item_size;
@@ -434,6 +432,17 @@ static bool from_redo(ve_index *index, vf_table table, uint32_t row, void *ret_r
     return found;
 }
 
+static bool zero(const uint8_t *image, size_t size) {
+    return image[0] == 0 && memcmp(image, image + 1, size - 1) == 0;
+}
+
+/* Whether a row that is zero throughout was left out when rows were loaded; else it is damaged. */
+static bool left_out(ve_index *index, vf_table table, uint32_t row) {
+    return row < ve_rows(index, table) &&
+           (index->table[table].part[VF_PART_CHANGED].item_size == 0 ||
+            ve_changed(index, table, row) == 0);
+}
+
 int ve_read_row(ve_index *index, vf_table table, uint32_t row, bool cold, void *ret_row) {
     const uint8_t *hot = ve_item(index, table, VF_PART_ROWS, row, false);
     bool two = table == VF_TABLE_SESSIONS;
@@ -452,6 +461,8 @@ int ve_read_row(ve_index *index, vf_table table, uint32_t row, bool cold, void *
             atomic_thread_fence(memory_order_acquire);
             if (atomic_load_explicit(version, memory_order_relaxed) != before)
                 continue;
+            if (zero(ret_row, size))
+                return left_out(index, table, row) ? VARVE_OK : VARVE_E_INDEX;
             if (two && !cold)
                 return VARVE_OK;
             uint32_t sum = vf_get32(((const vf_row_head *)ret_row)->sum);

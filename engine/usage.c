@@ -51,7 +51,8 @@ static int counts(reading *r, const vf_share *share, bool *ret_counts) {
         return ve_fail(r->store, VARVE_E_INDEX,
                        "%s/idx: row %u of table sessions is damaged: run varve reindex",
                        r->store->path, share->owner);
-    *ret_counts = share->source == VF_SOURCE_API || share->source == hot.best_source;
+    *ret_counts = !ve_no_row(VF_TABLE_SESSIONS, (const uint8_t *)&hot) &&
+                  (share->source == VF_SOURCE_API || share->source == hot.best_source);
     return VARVE_OK;
 }
 
@@ -84,6 +85,10 @@ static int read_row(reading *r, uint32_t row, vf_usage *ret_row) {
     return VARVE_OK;
 }
 
+static bool is_none(const vf_usage *row) {
+    return ve_no_row(VF_TABLE_USAGE, (const uint8_t *)row);
+}
+
 int varve_usage_each(varve *store, int (*each)(void *context, const varve_usage *usage),
                      void *context) {
     int result = ve_enter(store);
@@ -99,12 +104,15 @@ int varve_usage_each(varve *store, int (*each)(void *context, const varve_usage 
         if ((result = read_row(&r, (uint32_t)i, &chain[0])) < 0)
             return result;
         /* Rows of one message are read together, from the first of them. */
-        if ((chain[0].flags & VF_UR_SINGLE) == 0 && (chain[0].flags & VF_UR_LINKED) != 0)
+        if (is_none(&chain[0]) ||
+            ((chain[0].flags & VF_UR_SINGLE) == 0 && (chain[0].flags & VF_UR_LINKED) != 0))
             continue;
         for (uint32_t next = vf_get32(chain[0].next); next != 0 && count < VF_USAGE_CHAIN_MAX;
              count++) {
             if ((result = read_row(&r, next - 1, &chain[count])) < 0)
                 return result;
+            if (is_none(&chain[count]))
+                break;
             next = vf_get32(chain[count].next);
         }
         vf_share shares[VF_USAGE_CHAIN_MAX];

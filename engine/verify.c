@@ -240,6 +240,23 @@ static void index_fault(verification *v, vf_table table, uint64_t row, const cha
     tell(v, VARVE_E_INDEX, file, row, "row %llu: %s", (unsigned long long)row, what);
 }
 
+/* When a row changed lies behind what it knows, and not behind the tail. */
+static void check_changed(verification *v, vf_table table, uint32_t row, const uint8_t *image) {
+    if (table != VF_TABLE_SESSIONS && table != VF_TABLE_USAGE)
+        return;
+    uint64_t changed = ve_changed(&v->store->index, table, row), last = 0;
+    if (table == VF_TABLE_SESSIONS)
+        last = vf_get64(((const vf_hot *)(const void *)image)->last_lsn);
+    if (changed <= last || changed > ve_tail(v->store))
+        index_fault(v, table, row, "it cannot have changed when it is said to have");
+}
+
+/* Whether a word may name this row. */
+static bool is_there(ve_index *index, vf_table table, uint32_t row) {
+    const uint8_t *at = ve_item(index, table, VF_PART_ROWS, row, false);
+    return at != NULL && !vf_key_is_zero(ve_row_key(table, at));
+}
+
 static void check_rows(verification *v, vf_table table) {
     ve_index *index = &v->store->index;
     uint64_t rows = ve_rows(index, table);
@@ -249,6 +266,9 @@ static void check_rows(verification *v, vf_table table) {
             index_fault(v, table, row, "cannot be read, or its sum does not hold");
             continue;
         }
+        if (ve_no_row(table, image))
+            continue;
+        check_changed(v, table, (uint32_t)row, image);
         const vf_usage *usage = (const vf_usage *)(const void *)image;
         if (table == VF_TABLE_USAGE && (usage->flags & (VF_UR_SINGLE | VF_UR_LINKED)) != 0)
             continue;
@@ -274,7 +294,8 @@ static void check_words(verification *v, vf_table table) {
             index_fault(v, table, b, "a bucket of this number goes on where nothing is");
         for (int i = 0; i < VF_BUCKET_WORDS; i++) {
             uint64_t word = ve_word(&bucket->word[i]);
-            if (word != 0 && ((uint32_t)word == 0 || (uint32_t)word > rows))
+            if (word != 0 && ((uint32_t)word == 0 || (uint32_t)word > rows ||
+                              !is_there(index, table, (uint32_t)word - 1)))
                 index_fault(v, table, b, "a bucket of this number names a row that is not there");
         }
     }
@@ -405,6 +426,8 @@ int varve_stat(varve *store, varve_stats *ret_stats) {
             return ve_fail(store, VARVE_E_INDEX,
                            "%s/idx: row %llu of table sessions is damaged: run varve reindex",
                            store->path, (unsigned long long)row);
+        if (ve_no_row(VF_TABLE_SESSIONS, (const uint8_t *)&hot))
+            continue;
         bool defined = ve_le_flag(hot.flags, VF_SR_DEFINED);
         stats.sessions += defined;
         stats.stubs += !defined;

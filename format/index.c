@@ -13,10 +13,12 @@ static const geometry parts[VF_TABLES][VF_PARTS] = {
     [VF_TABLE_SESSIONS] = {[VF_PART_ROWS] = {VF_HOT_SIZE, 64, 65536},
                            [VF_PART_COLD] = {VF_COLD_SIZE, 64, 65536},
                            [VF_PART_WORDS] = {VF_BUCKET_SIZE, 64, 262144},
-                           [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 262144}},
+                           [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 262144},
+                           [VF_PART_CHANGED] = {sizeof(le64), 512, 524288}},
     [VF_TABLE_USAGE] = {[VF_PART_ROWS] = {VF_USAGE_SIZE, 256, 262144},
                         [VF_PART_WORDS] = {VF_BUCKET_SIZE, 64, 262144},
-                        [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 262144}},
+                        [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 262144},
+                        [VF_PART_CHANGED] = {sizeof(le64), 512, 524288}},
     [VF_TABLE_CURSORS] = {[VF_PART_ROWS] = {VF_CURSOR_ROW_SIZE, 64, 65536},
                           [VF_PART_WORDS] = {VF_BUCKET_SIZE, 64, 262144},
                           [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 262144}},
@@ -31,7 +33,7 @@ const char *vf_table_name(vf_table table) {
 }
 
 char vf_part_letter(vf_part part) {
-    static const char letters[VF_PARTS] = {'r', 'c', 'w', 'o'};
+    static const char letters[VF_PARTS] = {'r', 'c', 'w', 'o', 'l'};
     return (unsigned)part < VF_PARTS ? letters[part] : '\0';
 }
 
@@ -42,6 +44,17 @@ uint32_t vf_table_geometry(vf_table table, vf_part part, uint64_t *ret_base, uin
     *ret_base = parts[table][part].base;
     *ret_cap = parts[table][part].cap;
     return parts[table][part].item_size;
+}
+
+uint32_t vf_layout_sum(void) {
+    le32 figures[VF_TABLES][VF_PARTS][3];
+    for (int t = 0; t < VF_TABLES; t++)
+        for (int p = 0; p < VF_PARTS; p++) {
+            vf_put32(&figures[t][p][0], parts[t][p].item_size);
+            vf_put32(&figures[t][p][1], parts[t][p].base);
+            vf_put32(&figures[t][p][2], parts[t][p].cap);
+        }
+    return (uint32_t)vf_sum64(figures, sizeof figures, 0);
 }
 
 uint32_t vf_row_size(vf_table table) {

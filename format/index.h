@@ -10,15 +10,24 @@
 #include "format/frame.h"
 #include "format/kinds.h"
 
-/* idx/<generation>/<table>.<part>.<chunk>; part: r rows, c cold rows, w words, o overflow buckets. */
+/* idx/<generation>/<table>.<part>.<chunk>; part: r rows, c cold rows, w words, o overflow buckets, l when a row changed. */
 typedef enum { VF_TABLE_SESSIONS = 0, VF_TABLE_USAGE = 1, VF_TABLE_CURSORS = 2, VF_TABLE_NAMES = 3, VF_TABLES = 4 } vf_table;
 
-typedef enum { VF_PART_ROWS = 0, VF_PART_COLD = 1, VF_PART_WORDS = 2, VF_PART_OVERFLOW = 3, VF_PARTS = 4 } vf_part;
+typedef enum {
+    VF_PART_ROWS = 0,
+    VF_PART_COLD = 1,
+    VF_PART_WORDS = 2,
+    VF_PART_OVERFLOW = 3,
+    VF_PART_CHANGED = 4, /* by row: lsn that 'applied' had when the group that last changed it was in place, 0 = no such row */
+    VF_PARTS = 5,
+} vf_part;
 const char *vf_table_name(vf_table table); /* "sessions", "usage", "cursors", "names"; NULL if there is none */
-char vf_part_letter(vf_part part);         /* 'r', 'c', 'w', 'o'; 0 if there is none */
-/* Geometry of a part, for vf_chunk_of. Returns the bytes of one item (hot row, cold row, bucket, overflow bucket),
- * or 0 if the table has no such part: only sessions have cold rows. */
+char vf_part_letter(vf_part part);         /* 'r', 'c', 'w', 'o', 'l'; 0 if there is none */
+/* Geometry of a part, for vf_chunk_of. Returns the bytes of one item (hot row, cold row, bucket, overflow bucket,
+ * change), or 0 if the table has no such part: only sessions have cold rows, only sessions and usage say when rows changed. */
 uint32_t vf_table_geometry(vf_table table, vf_part part, uint64_t *ret_base, uint64_t *ret_cap);
+/* Sum over the geometry of all parts: an index of another layout is not read. */
+uint32_t vf_layout_sum(void);
 
 /* A bucket: seven words and the number (+1) of an overflow bucket. Word: tag << 32 | row number + 1; 0 = free. */
 enum { VF_BUCKET_WORDS = 7, VF_BUCKET_SIZE = 64 };
@@ -52,7 +61,7 @@ typedef struct {
     uint8_t magic[8];        /*  0 */
     uint8_t store_uuid[16];  /*  8 */
     le32 version_major;      /* 24 */
-    le32 row_sizes_sum;      /* 28 low half of XXH3-64, seed 0, of vf_row_size of each table as le32: another layout is not read */
+    le32 layout_sum;         /* 28 vf_layout_sum */
     vf_table_head table[8];  /* 32 by vf_table */
     uint8_t reserved[3808];  /* 288 zero */
 } vf_tables;

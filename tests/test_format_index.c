@@ -77,6 +77,11 @@ static void the_geometry_is_that_of_the_format(void **state) {
         assert_int_equal(base, 64);
         assert_int_equal(cap, 262144);
         assert_int_equal(vf_table_geometry((vf_table)t, VF_PART_OVERFLOW, &base, &cap), 64);
+        int says = t == VF_TABLE_SESSIONS || t == VF_TABLE_USAGE;
+        base = 512, cap = 524288;
+        assert_int_equal(vf_table_geometry((vf_table)t, VF_PART_CHANGED, &base, &cap), says ? 8 : 0);
+        assert_int_equal(base, 512);
+        assert_int_equal(cap, 524288);
         assert_int_equal(vf_row_size((vf_table)t), want[t].row + want[t].cold);
     }
     assert_null(vf_table_name(VF_TABLES));
@@ -86,8 +91,29 @@ static void the_geometry_is_that_of_the_format(void **state) {
     assert_int_equal(vf_table_geometry(VF_TABLE_NAMES, VF_PARTS, &base, &cap), 0);
     const char letters[] = {vf_part_letter(VF_PART_ROWS), vf_part_letter(VF_PART_COLD),
                             vf_part_letter(VF_PART_WORDS), vf_part_letter(VF_PART_OVERFLOW),
-                            vf_part_letter(VF_PARTS)};
-    assert_string_equal(letters, "rcwo");
+                            vf_part_letter(VF_PART_CHANGED), vf_part_letter(VF_PARTS)};
+    assert_string_equal(letters, "rcwol");
+}
+
+/* The table of SPEC.md, figure by figure. */
+static void the_layout_is_known_by_its_sum(void **state) {
+    (void)state;
+    static const uint32_t words[] = {64, 64, 262144}, none[3] = {0};
+    const uint32_t rows[VF_TABLES][3] = {
+        {256, 64, 65536}, {128, 256, 262144}, {32, 64, 65536}, {128, 32, 65536}};
+    const uint32_t cold[] = {768, 64, 65536}, changed[] = {8, 512, 524288};
+    uint8_t figures[VF_TABLES * 5 * 12], *at = figures;
+    for (int t = 0; t < VF_TABLES; t++) {
+        const uint32_t *parts[5] = {rows[t], t == VF_TABLE_SESSIONS ? cold : none, words, words,
+                                    t == VF_TABLE_SESSIONS || t == VF_TABLE_USAGE ? changed : none};
+        for (int p = 0; p < 5; p++)
+            for (int i = 0; i < 3; i++, at += 4) {
+                le32 figure;
+                vf_put32(&figure, parts[p][i]);
+                memcpy(at, &figure, 4);
+            }
+    }
+    assert_int_equal(vf_layout_sum(), (uint32_t)vf_sum64(figures, sizeof figures, 0));
 }
 
 /* ---- Linear hashing ---- */
@@ -333,6 +359,7 @@ int main(void) {
         cmocka_unit_test(chunks_lie_side_by_side),
         cmocka_unit_test(the_last_items_there_can_be_have_a_chunk),
         cmocka_unit_test(the_geometry_is_that_of_the_format),
+        cmocka_unit_test(the_layout_is_known_by_its_sum),
         cmocka_unit_test(the_bucket_is_the_one_that_the_rule_gives),
         cmocka_unit_test(growing_by_one_bucket_moves_only_words_of_the_bucket_that_is_split),
         cmocka_unit_test(the_tag_is_the_high_half_of_the_keyed_sum),
