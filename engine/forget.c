@@ -84,16 +84,27 @@ static bool is_common(int str) {
     }
 }
 
+/* The same path stands in many records: the last one noted is most often the same. */
+static bool note_path(ve_forgetting *f, vf_text path) {
+    if (path.ptr == NULL || path.size < 8 ||
+        (f->paths_size > path.size &&
+         memcmp(f->paths + f->paths_size - path.size - 1, path.ptr, path.size) == 0))
+        return true;
+    if (!ve_grow(&f->paths, &f->paths_room, f->paths_size + path.size + 1, 1))
+        return false;
+    memcpy(f->paths + f->paths_size, path.ptr, path.size);
+    f->paths_size += path.size;
+    f->paths[f->paths_size++] = 0;
+    return true;
+}
+
 static bool note_record(ve_forgetting *f, const vf_body *body) {
     bool good = body->payload == NULL ||
-                ve_needles_add(&f->needles, body->payload, body->payload_size);
+                ve_needles_add_within(&f->needles, body->payload, body->payload_size);
     for (int s = 0; s < VF_STRS && good; s++)
         if (body->str[s].ptr != NULL && !is_common(s))
             good = ve_needles_add(&f->needles, body->str[s].ptr, body->str[s].size);
-    vf_text path = body->str[VF_STR_TRANSCRIPT_PATH];
-    if (good && path.ptr != NULL)
-        good = ve_needles_add(&f->names, path.ptr, path.size);
-    return good;
+    return good && note_path(f, body->str[VF_STR_TRANSCRIPT_PATH]);
 }
 
 /* Goes through a session's own records, and notes pieces of what they say. */
@@ -128,17 +139,11 @@ static int note_session(ve_forgetting *f, uint32_t row) {
 
 /* ---- Saying so ---- */
 
-static void note_hit(void *context, size_t at) {
-    (void)at;
-    *(bool *)context = true;
-}
-
 /* Whether an input is named after the session: after its transcript, or by its id. */
-static bool is_named_after(ve_forgetting *f, vf_text name, varve_str id) {
-    bool hit = false;
-    ve_needles_search(&f->names, (const uint8_t *)name.ptr, name.size, note_hit, &hit);
-    for (size_t at = 0; at + id.size <= name.size && !hit && id.size >= 8; at++)
-        hit = memcmp(name.ptr + at, id.ptr, id.size) == 0;
+static bool is_named_after(const ve_forgetting *f, vf_text name, varve_str id) {
+    bool hit = id.size >= 8 && memmem(name.ptr, name.size, id.ptr, id.size) != NULL;
+    for (size_t at = 0; at < f->paths_size && !hit; at += strlen(f->paths + at) + 1)
+        hit = memmem(name.ptr, name.size, f->paths + at, strlen(f->paths + at)) != NULL;
     return hit;
 }
 
@@ -233,7 +238,7 @@ int varve_forget(varve *store, varve_str machine_id, varve_str session_id, uint3
     if (result == VARVE_OK && ret_forgotten != NULL)
         *ret_forgotten = f->done;
     ve_needles_free(&f->needles);
-    ve_needles_free(&f->names);
+    free(f->paths);
     free(f->row);
     free(f);
     return result;

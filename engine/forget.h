@@ -12,7 +12,8 @@ typedef struct {
     uint32_t *row; /* sessions that are forgotten */
     size_t count, room;
     ve_needles needles; /* pieces of their texts and payloads */
-    ve_needles names;   /* of the names of their transcripts */
+    char *paths; /* of their transcripts, each ended by a zero */
+    size_t paths_size, paths_room;
     varve_forgotten done;
 } ve_forgetting;
 

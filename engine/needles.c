@@ -49,7 +49,7 @@ static bool add_piece(ve_needles *n, const uint8_t *at) {
         return false;
     memcpy(n->piece[n->count++], at, VE_NEEDLE_SIZE);
     uint64_t hash = hash_at(at);
-    n->seen[hash >> 54] |= 1ull << (hash >> 48 & 63);
+    n->seen[hash >> (70 - VE_NEEDLE_BITS)] |= 1ull << (hash >> (64 - VE_NEEDLE_BITS) & 63);
     size_t s = (size_t)(hash >> 40) & (n->slots - 1);
     while (n->slot[s] != 0)
         s = (s + 1) & (n->slots - 1);
@@ -58,14 +58,15 @@ static bool add_piece(ve_needles *n, const uint8_t *at) {
 }
 
 bool ve_needles_add(ve_needles *needles, const void *text, size_t size) {
+    return size < VE_NEEDLE_SIZE || add_piece(needles, text);
+}
+
+bool ve_needles_add_within(ve_needles *needles, const void *text, size_t size) {
     const uint8_t *bytes = text;
-    if (size < VE_NEEDLE_SIZE)
-        return true;
-    bool good = add_piece(needles, bytes);
-    if (size >= (size_t)4 * VE_NEEDLE_SIZE)
-        good = good && add_piece(needles, bytes + size / 2) &&
-               add_piece(needles, bytes + size - VE_NEEDLE_SIZE);
-    return good;
+    if (size < (size_t)4 * VE_NEEDLE_SIZE)
+        return ve_needles_add(needles, text, size);
+    return add_piece(needles, bytes + size / 4) && add_piece(needles, bytes + size / 2) &&
+           add_piece(needles, bytes + size / 4 * 3);
 }
 
 void ve_needles_search(const ve_needles *n, const uint8_t *bytes, size_t size,
@@ -74,7 +75,9 @@ void ve_needles_search(const ve_needles *n, const uint8_t *bytes, size_t size,
         return;
     for (size_t at = 0; at + VE_NEEDLE_SIZE <= size; at++) {
         uint64_t hash = hash_at(bytes + at);
-        if ((n->seen[hash >> 54] >> (hash >> 48 & 63) & 1) != 0 && piece_at(n, bytes + at) >= 0)
+        if ((n->seen[hash >> (70 - VE_NEEDLE_BITS)] >> (hash >> (64 - VE_NEEDLE_BITS) & 63) & 1) !=
+                0 &&
+            piece_at(n, bytes + at) >= 0)
             found(context, at);
     }
 }

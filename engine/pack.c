@@ -59,13 +59,15 @@ int ve_pack_begin(ve_pack *pack, varve *store, uint32_t number, uint32_t tier) {
 static int write_part(ve_pack *pack, const uint8_t *plain, size_t size, le32 *ret_size,
                       le32 *ret_sum) {
     size_t room = vf_part_bound(size);
+    if (size == 0)
+        return VARVE_OK; /* it has none */
     if (!ve_grow(&pack->stored, &pack->stored_room, room, 1))
         return no_memory(pack->store);
     size_t stored = vf_part_pack(pack->zstd, pack->level, plain, size, pack->stored, room);
-    if (stored == 0 && size > 0)
+    if (stored == 0)
         return no_memory(pack->store);
     vf_put32(ret_size, (uint32_t)stored);
-    vf_put32(ret_sum, stored == 0 ? 0 : vf_part_sum(pack->stored, stored, pack->at));
+    vf_put32(ret_sum, vf_part_sum(pack->stored, stored, pack->at));
     return write_bytes(pack, pack->stored, stored);
 }
 

@@ -197,9 +197,33 @@ int ve_rebuild(varve *store, uint64_t tail) {
     return result;
 }
 
-int ve_private_index(varve *store, ve_index *index, uint64_t tail) {
+/* Whether some records are gone, so that events alone do not tell everything. */
+static int is_trimmed(varve *store, bool *ret_trimmed) {
+    const ve_layout *layout = ve_layout_now(store);
+    *ret_trimmed = false;
+    for (size_t i = 0; layout != NULL && i < layout->files && !*ret_trimmed; i++) {
+        ve_packed *file;
+        int found = ve_layout_file(store, layout->file[i]->first, &file);
+        if (found < 0)
+            return found;
+        for (uint32_t s = 0; s < vf_get32(file->footer.sessions.count) && !*ret_trimmed; s++) {
+            const vf_packed_session *session =
+                vf_packed_item(file->map, &file->footer.sessions, s, VF_PACKED_SESSION);
+            *ret_trimmed = (vf_get32(session->flags) & VF_RUN_DROPPED) != 0;
+        }
+    }
+    return VARVE_OK;
+}
+
+int ve_private_index(varve *store, ve_index *index, uint64_t tail, bool events) {
+    bool trimmed = false;
     int result = ve_index_create(store, index, 0, true);
-    return result == VARVE_OK ? fold_all(store, index, tail) : result;
+    if (result == VARVE_OK && events)
+        result = is_trimmed(store, &trimmed);
+    if (result < 0)
+        return result;
+    return events && !trimmed ? ve_fold_range(store, index, ve_log_first(store), tail, NULL)
+                              : fold_all(store, index, tail);
 }
 
 

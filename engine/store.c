@@ -286,7 +286,7 @@ static int open_for_reading(varve *store) {
     }
     ve_control_close(store); /* a snapshot from here on: index and tail belong together */
     store->private_tail = tail;
-    return ve_private_index(store, &store->index, tail);
+    return ve_private_index(store, &store->index, tail, false);
 }
 
 static int check_options(varve *store, const varve_options *options) {

@@ -496,7 +496,8 @@ typedef struct ve_log_state {
 int ve_find_end(varve *store, ve_log_state *ret_state);
 int ve_rebuild(varve *store,
                uint64_t tail); /* a new index generation from the log; under the lock */
-int ve_private_index(varve *store, ve_index *index, uint64_t tail);
+/* An index of one's own. 'events': folded from all events, if none of them is gone, whatever rows packed segments carry. */
+int ve_private_index(varve *store, ve_index *index, uint64_t tail, bool events);
 /* For readers: the index that CONTROL names now. */
 int ve_follow_index(varve *store);
 /* Under the lock, before anything is appended: finishes what a dead writer left. */

@@ -343,7 +343,7 @@ static int hold_writers(varve *store) {
 static int check_index(verification *v, bool deep) {
     varve *store = v->store;
     ve_index again = {.dir = -1};
-    int result = deep ? ve_private_index(store, &again, v->tail) : VARVE_OK;
+    int result = deep ? ve_private_index(store, &again, v->tail, true) : VARVE_OK;
     int lock = store->control != NULL && !store->locked ? hold_writers(store) : -1;
     if (result == VARVE_OK)
         result = ve_follow_index(store);

@@ -1,5 +1,5 @@
 /*
- * varve delete: one record that hides a session. Nothing is taken out of the store.
+ * varve delete: one record that hides a session. Its events go when they are packed.
  */
 #include "tools/change.h"
 
@@ -7,8 +7,8 @@ static const char help[] =
     "usage: varve delete SESSION [--machine ID]\n"
     "\n"
     "Hides a session: lists leave it out, and its id is not used again. Its children lose their\n"
-    "parent; forks keep what they share with it. Its events stay in the store, and what it cost\n"
-    "was paid and stays counted.\n"
+    "parent; forks keep what they share with it. Its events go when varve compact packs them, and\n"
+    "what it cost was paid and stays counted. See varve forget for erasing it at once.\n"
     "\n"
     "options:\n"
     "  --machine ID, -m   the session of this machine only\n"

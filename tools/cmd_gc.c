@@ -1,5 +1,5 @@
 /*
- * varve gc: what a retention would drop, counted. Dropping it comes with packed segments.
+ * varve gc: retention. Counts first, and drops only what it counted.
  */
 #include "tools/out.h"
 
@@ -9,15 +9,18 @@
 #include <time.h>
 
 static const char help[] =
-    "usage: varve gc --older-than AGE --dry-run\n"
+    "usage: varve gc --older-than AGE [--keep-sessions] [--dry-run]\n"
     "\n"
-    "Counts the sessions whose last activity is older than AGE, and their events. Sessions "
-    "without\n"
-    "any time are not old. This version only counts: without --dry-run it does nothing and exits\n"
-    "3, as deleting comes with packed segments.\n"
+    "Drops the sessions whose last activity is older than AGE, with their events: what it counts, "
+    "and\n"
+    "no more. Sessions without any time are not old; those that a younger fork shares stay. What "
+    "was\n"
+    "dropped cost what it cost: usage and the roll-ups of parents stay as they are. Taking a dropped\n"
+    "transcript in again adds nothing.\n"
     "\n"
     "options:\n"
     "  --older-than AGE   a whole number and s, m, h, d or w: 90d, 12h\n"
+    "  --keep-sessions    drop the events only: lists go on showing the sessions, with their figures\n"
     "  --dry-run, -n      count, and drop nothing\n"
     "\n"
     "example:\n"
@@ -46,34 +49,12 @@ static int64_t parse_age(const char *text) {
     return -1;
 }
 
-struct found {
-    uint64_t sessions, events, payload_bytes;
-};
-
-static int count_older(varve *store, int64_t before, struct found *ret_found) {
-    varve_scan *scan = NULL;
-    varve_session session = {.size = sizeof session};
-    int more = varve_scan_open(store, &scan);
-    if (more >= 0) {
-        varve_scan_strings(scan, 0);
-    }
-    while (more >= 0 && (more = varve_scan_next(scan, &session)) == 1) {
-        int has_time = (session.flags & VARVE_SS_HAS_TIME) != 0;
-        if (has_time && !(session.flags & VARVE_SS_STUB) && session.last_activity < before) {
-            ret_found->sessions++;
-            ret_found->events += session.events;
-            ret_found->payload_bytes += session.payload_bytes;
-        }
-    }
-    varve_scan_close(&scan);
-    return more;
-}
-
 int cmd_gc(struct cli *cli, int argc, char **argv) {
     const char *older_than = NULL;
-    int dry_run = 0;
+    int dry_run = 0, keep = 0;
     const struct cli_option options[] = {
         {.name = "older-than", .ret_text = &older_than},
+        {.name = "keep-sessions", .ret_flag = &keep},
         {.name = "dry-run", .letter = 'n', .ret_flag = &dry_run},
     };
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
@@ -90,12 +71,7 @@ int cmd_gc(struct cli *cli, int argc, char **argv) {
     if (age < 0) {
         return cli_usage("--older-than wants an age such as 90d or 12h, not '%s'", older_than);
     }
-    if (!dry_run) {
-        return cli_fail(cli,
-                        "gc cannot delete in this version: that comes with packed segments; "
-                        "--dry-run counts");
-    }
-    answer = cli_open(cli, VARVE_OPEN_READ_ONLY);
+    answer = cli_open(cli, dry_run ? VARVE_OPEN_READ_ONLY : VARVE_OPEN_NO_CREATE);
     if (answer != EXIT_OKAY) {
         return answer;
     }
@@ -103,18 +79,26 @@ int cmd_gc(struct cli *cli, int argc, char **argv) {
     (void)clock_gettime(CLOCK_REALTIME, &now);
     int64_t before = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
     before = before < INT64_MIN + age ? INT64_MIN : before - age;
-    struct found found = {0};
-    int error = count_older(cli->store, before, &found);
+    varve_retention asked = {.size = sizeof asked, .before = before};
+    asked.flags = (keep ? (uint32_t)VARVE_RETAIN_KEEP_SESSIONS : 0u) |
+                  (dry_run ? (uint32_t)VARVE_RETAIN_DRY_RUN : 0u);
+    varve_retained done = {.size = sizeof done};
+    int error = varve_retain(cli->store, &asked, &done);
     if (error < 0) {
         return cli_fail_store(cli, error);
     }
     struct out *out = out_record(cli);
     out_begin(out);
     out_time(out, "older_than", before);
-    out_number(out, "sessions", (int64_t)found.sessions);
-    out_number(out, "events", (int64_t)found.events);
-    out_number(out, "payload_bytes", (int64_t)found.payload_bytes);
-    out_bool(out, "is_dry_run", 1);
+    out_number(out, "sessions", (int64_t)done.sessions);
+    out_number(out, "events", (int64_t)done.events);
+    out_number(out, "payload_bytes", (int64_t)done.payload_bytes);
+    out_number(out, "shared", (int64_t)done.shared);
+    if (!dry_run) {
+        out_number(out, "written_bytes", (int64_t)done.written_bytes);
+        out_number(out, "removed_bytes", (int64_t)done.removed_bytes);
+    }
+    out_bool(out, "is_dry_run", dry_run);
     (void)out_end(out);
     out_close(&out);
     return EXIT_OKAY;
