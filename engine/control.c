@@ -46,6 +46,9 @@ bool ve_tail_holds(varve *store) {
     uint64_t tail = ve_word(&control->tail);
     uint64_t last =
         ve_word(first_in_force(control) ? &control->last_record : &control->last_record_other);
+    const ve_layout *layout = ve_layout_now(store);
+    if (layout != NULL && tail <= layout->packed_end) /* all is packed: the manifest holds it */
+        return tail == layout->packed_end;
     if (last == 0) {
         ve_segment *segment = ve_log_segment(store, vf_lsn_segment(tail));
         bool empty = vf_lsn_offset(tail) == VF_SEGMENT_HEADER;
@@ -53,9 +56,6 @@ bool ve_tail_holds(varve *store) {
                                          : segment->first_chain == ve_chain(store));
     }
     vf_frame frame;
-    const ve_layout *layout = ve_layout_now(store);
-    if (layout != NULL && tail <= layout->packed_end) /* all is packed: the manifest holds it */
-        return tail == layout->packed_end;
     return last < tail && ve_log_frame(store, NULL, last, &frame) == VARVE_OK &&
            last + vf_get32(frame.length) == tail &&
            (uint32_t)vf_get64(frame.header_sum) == ve_chain(store);
