@@ -1,0 +1,248 @@
+/*
+ * Packing changes nothing that can be read: random histories go into two stores, of which one is compacted at random
+ * moments; everything that both answer is the same, from the living handle, without the index, from a copy, and after
+ * the index and CONTROL were lost; and appending goes on. VARVE_LONG takes many more histories.
+ */
+#include "support/dump.h"
+#include "support/history.h"
+#include "support/scratch.h"
+#include "support/tree.h"
+#include "support/work.h"
+
+#include "engine/store.h"
+
+typedef struct {
+    char *path, *twin_path;
+    varve *store, *twin; /* the twin is never compacted */
+    uint32_t seed, next; /* batch */
+} pair;
+
+static void pair_open(pair *p, uint32_t seed) {
+    *p = (pair){.path = scratch_new(), .twin_path = scratch_new(), .seed = seed};
+    assert_true(history_open(p->path, 0, &p->store));
+    assert_true(history_open(p->twin_path, 0, &p->twin));
+}
+
+static void pair_close(pair *p) {
+    varve_close(&p->store);
+    varve_close(&p->twin);
+    scratch_free(p->path);
+    scratch_free(p->twin_path);
+}
+
+/* Appends a batch to both, or one again that was there. */
+static void add(pair *p, uint32_t number) {
+    varve_appended done = {.size = sizeof done}, twin_done = done;
+    int result = history_add(p->store, p->seed, number, &done), twin = history_add(p->twin, p->seed, number, &twin_done);
+    if (result != twin)
+        print_error("seed %u batch %u: %d %s\n", p->seed, number, result, varve_last_error(p->store));
+    assert_int_equal(result, twin);
+    assert_int_equal(done.stored, twin_done.stored);
+    assert_int_equal(done.duplicates, twin_done.duplicates);
+    if (number < p->next && result == VARVE_OK && history_is_import(p->seed, number))
+        assert_int_equal(done.stored, 0);
+}
+
+static void add_some(pair *p, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++, p->next++) {
+        add(p, p->next);
+        if (work_mix(p->seed, p->next, 21) % 12 == 0)
+            add(p, work_mix(p->seed, p->next, 22) % (p->next + 1));
+    }
+}
+
+static varve_compacted compact(varve *store, uint32_t flags, uint64_t budget) {
+    varve_compact_options options;
+    varve_compacted done = {.size = sizeof done};
+    varve_compact_options_init(&options);
+    options.flags = flags;
+    options.budget = budget;
+    int result = varve_compact(store, &options, &done);
+    if (result < 0)
+        print_error("compact: %s\n", varve_last_error(store));
+    assert_int_equal(result, VARVE_OK);
+    return done;
+}
+
+static void same(const char *name, const pair *p, varve *store, uint32_t what) {
+    char *expected = dump_store(p->twin, what, p->next), *found = dump_store(store, what, p->next);
+    bool equal = dump_equal(name, expected, found);
+    if (!equal)
+        print_error("%s: seed %u, %u batches\n", name, p->seed, p->next);
+    free(expected);
+    free(found);
+    assert_true(equal);
+}
+
+static uint32_t packed_files(const varve *store) {
+    return (uint32_t)store->layout->files;
+}
+
+/* ---- Random histories ---- */
+
+static void compact_somehow(pair *p, uint32_t how) {
+    uint32_t flags = how % 5 == 0 ? VARVE_COMPACT_ALL : 0u;
+    uint64_t budget = how % 3 == 0 ? 1 + how % 100000 : 0;
+    varve_compacted done = compact(p->store, flags, budget);
+    if (how % 7 == 0) /* to the end, in small portions */
+        for (int i = 0; done.more && i < 1000; i++)
+            done = compact(p->store, flags, 1);
+    assert_true(budget != 0 || !done.more);
+}
+
+static void live(pair *p, uint32_t steps, uint32_t what) {
+    for (uint32_t step = 0; step < steps; step++) {
+        uint32_t how = work_mix(p->seed, step, 23);
+        add_some(p, how % 9);
+        if (how / 9 % 3 == 0)
+            continue;
+        compact_somehow(p, how / 27);
+        same("compacted", p, p->store, what);
+        if (how % 4 == 0)
+            scratch_verify(p->store);
+    }
+    scratch_verify(p->store);
+}
+
+static void whatever_is_packed_reads_as_if_it_were_not(void **state) {
+    (void)state;
+    for (uint32_t seed = 1; seed <= (work_long() ? 60 : 4); seed++) {
+        pair p;
+        pair_open(&p, seed);
+        live(&p, 24, DUMP_ALL);
+        assert_true(packed_files(p.store) > 0 && vf_lsn_segment(ve_tail(p.store)) > 5);
+        same("at the end", &p, p.store, DUMP_ALL);
+        pair_close(&p);
+    }
+}
+
+/* ---- Read anew, without what follows from the log ---- */
+
+static void opens_the_same(pair *p, const char *name, const char *path, uint32_t flags) {
+    varve *store;
+    uint64_t sum = tree_sum(path);
+    assert_true(history_open(path, flags, &store));
+    same(name, p, store, DUMP_ALL);
+    scratch_verify(store);
+    varve_close(&store);
+    if ((flags & (VARVE_OPEN_READ_ONLY | VARVE_OPEN_NO_INDEX)) != 0)
+        assert_int_equal(tree_sum(path), sum);
+}
+
+static void the_index_is_made_anew_of_what_is_packed(void **state) {
+    (void)state;
+    for (uint32_t seed = 101; seed <= (work_long() ? 130 : 103); seed++) {
+        pair p;
+        pair_open(&p, seed);
+        live(&p, 14, DUMP_RECORDS);
+        if (seed % 3 == 0) /* nothing is raw: the next segment is yet to be begun */
+            compact(p.store, VARVE_COMPACT_ALL, 0);
+        opens_the_same(&p, "for reading", p.path, VARVE_OPEN_READ_ONLY);
+        opens_the_same(&p, "without index", p.path, VARVE_OPEN_NO_INDEX);
+        char *copy = scratch_new();
+        tree_copy(p.path, copy, false);
+        tree_remove(copy, "CONTROL");
+        tree_remove(copy, "idx");
+        opens_the_same(&p, "a copy for reading", copy, VARVE_OPEN_READ_ONLY);
+        opens_the_same(&p, "a copy", copy, 0);
+        scratch_free(copy);
+        pair_close(&p);
+    }
+}
+
+static void appending_and_packing_go_on_when_CONTROL_and_index_were_lost(void **state) {
+    (void)state;
+    for (uint32_t seed = 201; seed <= (work_long() ? 230 : 203); seed++) {
+        pair p;
+        pair_open(&p, seed);
+        for (uint32_t loss = 0; loss < 6; loss++) {
+            live(&p, 4, DUMP_RECORDS);
+            if (loss == 2 || loss == 5)
+                compact(p.store, VARVE_COMPACT_ALL, 0);
+            varve_close(&p.store);
+            if (loss % 3 != 1)
+                tree_remove(p.path, "CONTROL");
+            if (loss % 3 != 0)
+                tree_remove(p.path, "idx");
+            assert_true(history_open(p.path, 0, &p.store));
+            same("behind the loss", &p, p.store, DUMP_RECORDS);
+        }
+        live(&p, 4, DUMP_ALL);
+        pair_close(&p);
+    }
+}
+
+static void reindexing_changes_nothing(void **state) {
+    (void)state;
+    pair p;
+    pair_open(&p, 301);
+    for (int i = 0; i < 3; i++) {
+        live(&p, 6, DUMP_RECORDS);
+        assert_int_equal(varve_reindex(p.store), VARVE_OK);
+        same("reindexed", &p, p.store, DUMP_ALL);
+    }
+    scratch_verify(p.store);
+    pair_close(&p);
+}
+
+/* ---- What a compaction answers ---- */
+
+static void a_budget_ends_a_compaction_and_the_next_goes_on(void **state) {
+    (void)state;
+    pair p;
+    pair_open(&p, 401);
+    for (int i = 0; i < 5; i++) { /* five packed segments and something raw */
+        add_some(&p, 30);
+        assert_int_equal(compact(p.store, 0, 1).made, 1);
+    }
+    add_some(&p, 30);
+    varve_compacted done = compact(p.store, 0, 1);
+    assert_true(done.made == 1 && done.more && done.raw_segments > 0);
+    same("in portions", &p, p.store, DUMP_RECORDS | DUMP_EVENTS);
+    done = compact(p.store, 0, 0);
+    assert_true(done.made >= 1 && !done.more && done.packed_segments >= 4 && done.removed_bytes > 0);
+    assert_int_equal(compact(p.store, 0, 0).made, 0);
+    done = compact(p.store, VARVE_COMPACT_ALL, 0);
+    assert_true(done.made == 1 && packed_files(p.store) == 1);
+    assert_int_equal(compact(p.store, VARVE_COMPACT_ALL, 0).made, 0);
+    same("as one", &p, p.store, DUMP_ALL);
+    pair_close(&p);
+}
+
+static void who_may_only_read_does_not_compact(void **state) {
+    (void)state;
+    pair p;
+    pair_open(&p, 402);
+    add_some(&p, 10);
+    varve *store;
+    assert_true(history_open(p.path, VARVE_OPEN_READ_ONLY, &store));
+    assert_int_equal(varve_compact(store, NULL, NULL), VARVE_E_READ_ONLY);
+    varve_close(&store);
+    pair_close(&p);
+}
+
+static void an_empty_store_has_nothing_to_compact(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store;
+    assert_true(history_open(path, 0, &store));
+    assert_int_equal(compact(store, 0, 0).made, 0);
+    assert_int_equal(compact(store, VARVE_COMPACT_ALL, 0).made, 0);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
+int main(void) {
+    work_in_memory();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whatever_is_packed_reads_as_if_it_were_not),
+        cmocka_unit_test(the_index_is_made_anew_of_what_is_packed),
+        cmocka_unit_test(appending_and_packing_go_on_when_CONTROL_and_index_were_lost),
+        cmocka_unit_test(reindexing_changes_nothing),
+        cmocka_unit_test(a_budget_ends_a_compaction_and_the_next_goes_on),
+        cmocka_unit_test(who_may_only_read_does_not_compact),
+        cmocka_unit_test(an_empty_store_has_nothing_to_compact),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
