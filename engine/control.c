@@ -49,9 +49,6 @@ bool ve_tail_holds(varve *store) {
         return tail == layout->packed_end;
     uint64_t last =
         ve_word(first_in_force(control) ? &control->last_record : &control->last_record_other);
-    const ve_layout *layout = ve_layout_now(store);
-    if (layout != NULL && tail <= layout->packed_end) /* all is packed: the manifest holds it */
-        return tail == layout->packed_end;
     if (last == 0) {
         ve_segment *segment = ve_log_segment(store, vf_lsn_segment(tail));
         bool empty = vf_lsn_offset(tail) == VF_SEGMENT_HEADER;
