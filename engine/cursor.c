@@ -16,6 +16,8 @@ enum { STRIDE = 4096 };
 typedef struct {
     uint64_t lsn;
     vf_key session; /* whose record it is */
+    ve_packed *file; /* set: the records [first, last] of a packed segment, which follow each other */
+    uint32_t first, last;
 } mark;
 
 struct varve_cursor {
@@ -33,6 +35,10 @@ struct varve_cursor {
     size_t mark_count, marks_room;
     vf_key whose; /* going back: whose record the next one should be, */
     bool foreign; /* unless this is set */
+    mark run; /* packed records that are being given */
+    uint64_t floor; /* the last of these: what is older was given */
+    const ve_unit *unit;
+    ve_record last; /* the one that was given of it */
     mark stretch[STRIDE];
     size_t stretch_count, stretch_at;
     ve_query *query; /* set: what is given comes from there */
@@ -47,6 +53,15 @@ static bool wanted_kind(const varve_cursor *cursor, uint8_t kind) {
 }
 
 /* ---- Opening ---- */
+
+/* A packed segment has a session's records in one piece: they need not be walked. */
+static int packed_run(varve_cursor *cursor, mark *run, uint64_t *ret_older) {
+    int found = ve_layout_file(cursor->store, run->lsn, &run->file);
+    if (found == 1)
+        found = ve_packed_stretch(cursor->store, run->file, &run->session, run->lsn, &run->first,
+                                  &run->last, ret_older);
+    return found;
+}
 
 /* Walks back from the newest record, noting the end of each stretch. A broken chain makes the
  * cursor scan. */
@@ -70,11 +85,24 @@ static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
         any = frame.kind == VF_KIND_FORK || frame.kind == VF_KIND_REWIND;
         if (lsn <= cursor->after || (lsn < cursor->limit && vf_get64(frame.seq) < cursor->from_seq))
             break;
+        mark run = {.lsn = lsn, .session = of};
+        int packed = any ? 0 : packed_run(cursor, &run, &older);
+        if (packed < 0)
+            return packed;
+        if (packed == 1) {
+            if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
+                         sizeof *cursor->marks))
+                return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
+            cursor->marks[cursor->mark_count++] = run;
+            count = 0; /* raw records begin a stretch of their own */
+            lsn = older;
+            continue;
+        }
         if (lsn < cursor->limit && count++ % STRIDE == 0) {
             if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
                          sizeof *cursor->marks))
                 return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
-            cursor->marks[cursor->mark_count++] = (mark){lsn, frame.session};
+            cursor->marks[cursor->mark_count++] = (mark){.lsn = lsn, .session = frame.session};
         }
         lsn = older;
     }
@@ -234,7 +262,7 @@ static int note_segment(varve_cursor *cursor) {
         if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
                      sizeof *cursor->marks))
             return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
-        cursor->marks[cursor->mark_count++] = (mark){record.lsn, record.frame.session};
+        cursor->marks[cursor->mark_count++] = (mark){.lsn = record.lsn, .session = record.frame.session};
     }
     return found < 0 ? found : VARVE_OK;
 }
@@ -293,7 +321,7 @@ static int load_stretch(varve_cursor *cursor) {
     cursor->stretch_count = 0;
     cursor->whose = cursor->marks[cursor->mark_count].session;
     cursor->foreign = false;
-    for (size_t i = 0; i < STRIDE && lsn != 0; i++) {
+    for (size_t i = 0; i < STRIDE && lsn != 0 && lsn > cursor->floor; i++) {
         vf_frame frame;
         int result = ve_log_frame(cursor->store, expected(cursor), lsn, &frame);
         if (result < 0)
@@ -301,7 +329,7 @@ static int load_stretch(varve_cursor *cursor) {
         if (lsn <= cursor->after || vf_get64(frame.seq) < cursor->from_seq)
             break;
         expect(cursor, &frame);
-        cursor->stretch[cursor->stretch_count++] = (mark){lsn, frame.session};
+        cursor->stretch[cursor->stretch_count++] = (mark){.lsn = lsn, .session = frame.session};
         if ((result = ve_log_older(cursor->store, lsn, &frame, &lsn)) < 0)
             return result;
     }
@@ -309,11 +337,45 @@ static int load_stretch(varve_cursor *cursor) {
     return VARVE_OK;
 }
 
+/* The next packed record of the run that is being given: 1, or 0 at its end. */
+static int next_of_run(varve_cursor *cursor, ve_record *ret) {
+    while (cursor->run.file != NULL) {
+        mark *run = &cursor->run;
+        int result =
+            ve_packed_step(cursor->store, run->file, run->first, &cursor->unit, &cursor->last);
+        run->first++;
+        if (run->first > run->last)
+            run->file = NULL;
+        if (ve_is_damage(result))
+            continue; /* stepped over, as everywhere */
+        if (result < 0)
+            return result;
+        if (cursor->last.lsn > cursor->after && cursor->last.lsn < cursor->limit &&
+            vf_get64(cursor->last.frame.seq) >= cursor->from_seq &&
+            wanted_kind(cursor, cursor->last.frame.kind)) {
+            *ret = cursor->last;
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int next_forward(varve_cursor *cursor, ve_record *ret) {
     for (;;) {
+        int found = next_of_run(cursor, ret);
+        if (found != 0)
+            return found;
         if (cursor->stretch_at == 0) {
             if (cursor->mark_count == 0)
                 return 0;
+            const mark *next = &cursor->marks[cursor->mark_count - 1];
+            if (next->file != NULL) {
+                cursor->run = *next;
+                cursor->floor = next->lsn;
+                cursor->unit = NULL;
+                cursor->mark_count--;
+                continue;
+            }
             int result = load_stretch(cursor);
             if (result < 0)
                 return result;
@@ -343,7 +405,8 @@ int ve_cursor_next(varve_cursor *cursor, ve_record *ret) {
     ve_layout *reading = store->reading;
     ve_hold *before = ve_hold_use(store, &cursor->hold);
     store->reading = cursor->layout;
-    ve_hold_drop(store, &cursor->hold);
+    if (cursor->run.file == NULL) /* else the next one is in the same block, most likely */
+        ve_hold_drop(store, &cursor->hold);
     int result = next_record(cursor, ret);
     store->reading = reading;
     store->hold = before;
@@ -374,7 +437,8 @@ int varve_cursor_next(varve_cursor *cursor, varve_event *ret_event) {
     ve_layout *reading = store->reading;
     ve_hold *before = ve_hold_use(store, &cursor->hold);
     store->reading = cursor->layout;
-    ve_hold_drop(store, &cursor->hold);
+    if (cursor->run.file == NULL)
+        ve_hold_drop(store, &cursor->hold);
     result = next_event(cursor, ret_event);
     store->reading = reading;
     store->hold = before;

@@ -85,8 +85,9 @@ int ve_gone_open_as(ve_gone *gone, varve *store, int64_t before) {
     for (uint64_t row = 0; row < gone->rows; row++) {
         if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
             return bad_row(store, row);
-        int result = is_living(&hot, before) && vf_get32(hot.parent) != 0 ? mark_line(gone, (uint32_t)row)
-                                                         : VARVE_OK;
+        bool child = vf_get32(hot.parent) != 0 || ve_le_flag(hot.flags, VF_SR_CYCLE);
+        int result =
+            child && is_living(&hot, before) ? mark_line(gone, (uint32_t)row) : VARVE_OK;
         if (result < 0)
             return result;
     }

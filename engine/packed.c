@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { ARRIVALS_KEPT = 4 }; /* files whose order of arrival is kept at a time */
+enum { ARRIVALS_KEPT = 4, SCAN_BYTES_MAX = 128 << 20 }; /* files whose order of arrival is kept at a time */
 
 static const vf_packed_session *run_at(const ve_packed *file, uint32_t place) {
     return vf_packed_item(file->map, &file->footer.sessions, place, VF_PACKED_SESSION);
@@ -97,6 +97,57 @@ int ve_packed_id(varve *store, ve_packed *file, uint32_t id, bool data, ve_recor
     return VARVE_OK;
 }
 
+int ve_packed_step(varve *store, ve_packed *file, uint32_t id, const ve_unit **unit,
+                   ve_record *ret_record) {
+    if (*unit == NULL || id - (*unit)->first >= (*unit)->unit.count || ret_record->unit != *unit) {
+        ve_hold_drop(store, store->hold);
+        int result = ve_packed_id(store, file, id, true, ret_record);
+        *unit = result == VARVE_OK ? ret_record->unit : NULL;
+        return result;
+    }
+    vf_key session = ret_record->frame.session, line_key = ret_record->line_key;
+    const vf_unit_record *from = &(*unit)->unit.record[id - (*unit)->first];
+    ret_record->lsn = from->lsn;
+    ret_record->frame = from->frame;
+    ret_record->frame.session = session;
+    ret_record->line_key = line_key;
+    ret_record->place = id - (*unit)->first;
+    ret_record->body = from->whole ? (*unit)->unit.data + from->data_at : NULL;
+    ret_record->body_size = from->whole ? from->data_size : 0;
+    return VARVE_OK;
+}
+
+int ve_packed_stretch(varve *store, ve_packed *file, const vf_key *session, uint64_t lsn,
+                      uint32_t *ret_first, uint32_t *ret_last, uint64_t *ret_older) {
+    uint32_t place = vf_packed_find(file->map, &file->footer, *session);
+    if (place == UINT32_MAX)
+        return 0;
+    const vf_packed_session *run = run_at(file, place);
+    uint32_t first = vf_get32(run->first), records = vf_get32(run->records);
+    if ((vf_get32(run->flags) & VF_RUN_MARKS) != 0 || records == 0)
+        return 0;
+    if (lsn == vf_get64(run->last_lsn)) {
+        *ret_last = first + records - 1;
+    } else {
+        int result = search(store, file, VE_AREA_MAIN, first, records, lsn, ret_last);
+        if (result < 0)
+            return result == VARVE_E_NOT_FOUND ? 0 : result;
+    }
+    int error;
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    const ve_unit *unit = ve_unit_get(store, file, VE_AREA_MAIN, first, false, &error);
+    if (unit != NULL) {
+        const vf_frame *frame = &unit->unit.record[first - unit->first].frame;
+        error = frame->kind == VF_KIND_FORK ? 0 : 1; /* behind a fork others' records follow */
+        if (error == 1) {
+            *ret_older = frame->kind == VF_KIND_BASE ? 0 : vf_get64(frame->prev);
+            *ret_first = first;
+        }
+    }
+    ve_hold_end(store, &own, before);
+    return unit == NULL && ve_is_damage(error) ? 0 : error;
+}
+
 /* ---- Order of arrival ---- */
 
 static int by_lsn(const void *a, const void *b) {
@@ -180,6 +231,7 @@ int ve_packed_next(varve *store, ve_packed *file, uint64_t lsn, bool data, ve_re
     int result = make_arrival(store, file);
     if (result < 0)
         return result;
+    store->units.bytes_max = SCAN_BYTES_MAX; /* many sessions take turns */
     if (file->arrival_hole != 0 && lsn <= file->first)
         *ret_damage = file->arrival_hole;
     for (uint32_t at = arrival_of(file, lsn); at < file->arrivals; at++) {

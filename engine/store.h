@@ -98,6 +98,7 @@ typedef struct ve_unit {
     uint64_t used;
     size_t bytes;
     uint8_t *memory, *data;
+    size_t data_room;
     struct ve_unit *next; /* of the same hash */
 } ve_unit;
 
@@ -116,9 +117,12 @@ typedef struct ve_units {
     ve_unit *slot[VE_UNIT_SLOTS];
     size_t bytes;
     uint64_t clock;
+    size_t bytes_max;
     ZSTD_DCtx *zstd;
     uint8_t *scratch; /* a fixed part, decompressed */
     size_t scratch_room;
+    uint8_t *spare; /* memory of a unit that was let go */
+    size_t spare_room;
 } ve_units;
 
 /* ---- Index ---- */
@@ -359,6 +363,13 @@ int ve_packed_record(varve *store, ve_packed *file, const vf_key *session, uint6
 int ve_packed_pin(varve *store, ve_packed *file, const vf_key *session, uint64_t lsn, ve_record *ret_record);
 /* The record with an id of the main area. */
 int ve_packed_id(varve *store, ve_packed *file, uint32_t id, bool data, ve_record *ret_record);
+/* Where a session's records go on, back from the one at 'lsn', in one stretch of an opened file: 1, the ids of the first and
+ * of that at 'lsn', and the lsn of the record before the first (0 = none); 0: they have to be walked one by one. */
+int ve_packed_stretch(varve *store, ve_packed *file, const vf_key *session, uint64_t lsn, uint32_t *ret_first, uint32_t *ret_last,
+                      uint64_t *ret_older);
+/* The same record as ve_packed_id, quicker if *unit (which the hold in use keeps) has it; else *unit is replaced, and what
+ * was held is let go. */
+int ve_packed_step(varve *store, ve_packed *file, uint32_t id, const ve_unit **unit, ve_record *ret_record);
 /* The first record at or behind an lsn, in order of arrival: 1, or 0: there is none in this file. */
 int ve_packed_next(varve *store, ve_packed *file, uint64_t lsn, bool data, ve_record *ret_record, uint64_t *ret_damage);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-enum { UNIT_BYTES_MAX = 64 << 20 };
+enum { UNIT_BYTES_MAX = 16 << 20 };
 
 /* ---- Holds ---- */
 
@@ -58,7 +58,13 @@ static size_t slot_of(const ve_packed *file, ve_area area, uint32_t block) {
 static void free_unit(ve_units *units, ve_unit *unit) {
     units->bytes -= unit->bytes;
     free(unit->memory);
-    free(unit->data);
+    if (unit->data_room > units->spare_room) { /* warm memory is worth keeping */
+        free(units->spare);
+        units->spare = unit->data;
+        units->spare_room = unit->data_room;
+    } else {
+        free(unit->data);
+    }
     free(unit);
 }
 
@@ -85,12 +91,14 @@ void ve_units_close(varve *store) {
         }
     ZSTD_freeDCtx(store->units.zstd);
     free(store->units.scratch);
+    free(store->units.spare);
     store->units = (ve_units){0};
 }
 
 /* Lets the units go that were not used for the longest time, until 'more' bytes fit. */
 static void make_room(ve_units *units, size_t more) {
-    while (units->bytes > 0 && units->bytes + more > UNIT_BYTES_MAX) {
+    size_t most = units->bytes_max > 0 ? units->bytes_max : (size_t)UNIT_BYTES_MAX;
+    while (units->bytes > 0 && units->bytes + more > most) {
         ve_unit **oldest = NULL;
         for (size_t s = 0; s < VE_UNIT_SLOTS; s++)
             for (ve_unit **at = &units->slot[s]; *at != NULL; at = &(*at)->next)
@@ -117,7 +125,16 @@ static int load_data(varve *store, ve_unit *unit, const vf_block_entry *entry) {
     uint32_t size = vf_get32(entry->data_plain);
     if (unit->unit.data != NULL)
         return VARVE_OK;
-    unit->data = malloc((size_t)size + 1);
+    ve_units *units = &store->units;
+    if (units->spare_room > size && units->spare_room / 2 <= size) {
+        unit->data = units->spare;
+        unit->data_room = units->spare_room;
+        units->spare = NULL;
+        units->spare_room = 0;
+    } else {
+        unit->data_room = (size_t)size + size / 8 + 1;
+        unit->data = malloc(unit->data_room);
+    }
     if (unit->data == NULL)
         return no_memory(store);
     uint64_t offset = vf_get64(entry->offset) + vf_get32(entry->fixed_size);
@@ -129,6 +146,7 @@ static int load_data(varve *store, ve_unit *unit, const vf_block_entry *entry) {
     if (result != VF_OK) {
         free(unit->data);
         unit->data = NULL;
+        unit->data_room = 0;
         return bad_block(store, unit->file, offset, result);
     }
     unit->unit.data = unit->data;
