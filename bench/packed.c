@@ -115,18 +115,32 @@ static int replay(run *r, const char *what) {
 
 /* The least that a scan could do: the same fields of rows of 256 bytes that lie in memory. */
 typedef struct row {
-    uint64_t events, bytes;
-    int64_t cost, input, output;
-    uint8_t rest[216];
+    uint8_t before[88];
+    int64_t tokens[VARVE_TOKENS], cost;
+    uint8_t between[24];
+    uint32_t counters[7], other;
+    uint8_t behind[32];
+    uint64_t events, bytes, last;
 } row;
 _Static_assert(sizeof(row) == 256, "as large as the part of a record that lists read");
 
 static uint64_t sum_rows(const row *rows, uint64_t count) {
-    uint64_t sum = 0;
-    for (uint64_t i = 0; i < count; i++)
-        sum += rows[i].events + rows[i].bytes +
-               (uint64_t)(rows[i].cost + rows[i].input + rows[i].output);
-    return sum;
+    row all = {.events = 0};
+    uint64_t sum = 0, counters[7] = {0};
+    for (uint64_t i = 0; i < count; i++) {
+        for (int t = 0; t < VARVE_TOKENS; t++)
+            all.tokens[t] += rows[i].tokens[t];
+        for (int c = 0; c < 7; c++)
+            counters[c] += rows[i].counters[c];
+        all.cost += rows[i].cost;
+        all.events += rows[i].events;
+        all.bytes += rows[i].bytes;
+    }
+    for (int t = 0; t < VARVE_TOKENS; t++)
+        sum += (uint64_t)all.tokens[t];
+    for (int c = 0; c < 7; c++)
+        sum += counters[c];
+    return sum + all.events + all.bytes + (uint64_t)all.cost;
 }
 
 static int scan(run *r) {

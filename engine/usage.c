@@ -46,13 +46,16 @@ static int name_model(reading *r, uint32_t model, varve_str *ret_name) {
 
 /* Only the best source of a session counts, and the API. */
 static int counts(reading *r, const vf_share *share, bool *ret_counts) {
-    vf_hot hot;
-    if (ve_read_row(&r->store->index, VF_TABLE_SESSIONS, share->owner, false, &hot) < 0)
+    const uint8_t *row = /* one byte of it, which is whole at any moment */
+        share->owner < ve_rows(&r->store->index, VF_TABLE_SESSIONS)
+            ? ve_item(&r->store->index, VF_TABLE_SESSIONS, VF_PART_ROWS, share->owner, false)
+            : NULL;
+    if (row == NULL)
         return ve_fail(r->store, VARVE_E_INDEX,
                        "%s/idx: row %u of table sessions is damaged: run varve reindex",
                        r->store->path, share->owner);
-    *ret_counts = !ve_no_row(VF_TABLE_SESSIONS, (const uint8_t *)&hot) &&
-                  (share->source == VF_SOURCE_API || share->source == hot.best_source);
+    *ret_counts = !ve_no_row(VF_TABLE_SESSIONS, row) &&
+                  (share->source == VF_SOURCE_API || share->source == ((const vf_hot *)(const void *)row)->best_source);
     return VARVE_OK;
 }
 

@@ -336,6 +336,15 @@ VARVE_API int varve_scan_next(varve_scan *scan, varve_session *ret_session);   /
 VARVE_API int varve_scan_rewind(varve_scan *scan);
 VARVE_API int varve_scan_get(varve_scan *scan, varve_str machine_id, varve_str session_id, varve_session *ret_session);
 VARVE_API int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_session);
+/* Sums over all sessions but stubs and deleted ones: the quickest scan. Sums that go beyond int64 wrap. */
+typedef struct varve_totals {
+    size_t size;
+    uint64_t sessions, events, payload_bytes;
+    int64_t tokens[VARVE_TOKENS];
+    int64_t cost;      /* nano-dollars */
+    uint64_t user_messages, assistant_messages, tool_calls, api_requests, api_errors, compactions, turns;
+} varve_totals;
+VARVE_API int varve_session_totals(varve *store, varve_totals *ret_totals);
 /* Without texts and identity: the quickest look-up. */
 VARVE_API int varve_session_find(varve *store, varve_str machine_id, varve_str session_id, varve_session *ret_session);
 

@@ -218,10 +218,34 @@ static size_t settle_charge(const settlement *s, size_t charge, vf_share *ret_sh
     return shares;
 }
 
+/* The one row of its message: its figure counts, whatever it is. */
+static size_t settle_alone(const vf_usage *row, vf_share *ret_share) {
+    vf_share share = {
+        .owner = vf_get32(row->owner),
+        .kind = row->kind,
+        .first = 1,
+        .source = row->source,
+        .flags = row->flags & (VF_UR_TIME | VF_UR_COST | VF_UR_LOWER_BOUND),
+        .model = vf_get32(row->model),
+        .price_table = vf_get32(row->price_table),
+        .time = row->flags & VF_UR_TIME ? vf_get_i64(row->time) : 0,
+    };
+    for (int c = 0; c < VF_TOKENS; c++) {
+        int64_t tokens = vf_get_i64(row->tokens[c]);
+        share.tokens[c] = tokens > 0 ? tokens : 0;
+    }
+    int64_t cost = vf_get_i64(row->cost);
+    share.cost = (row->flags & VF_UR_COST) != 0 && cost > 0 ? cost : 0;
+    *ret_share = share;
+    return 1;
+}
+
 size_t vf_settle(const vf_usage *rows, size_t count,
                  int (*less)(void *context, uint32_t a, uint32_t b), void *context,
                  vf_share *ret_shares) {
     assert(count <= VF_USAGE_CHAIN_MAX);
+    if (count == 1)
+        return settle_alone(rows, ret_shares);
     settlement s = {.rows = rows, .count = count, .less = less, .context = context};
     uint8_t done[VF_USAGE_CHAIN_MAX] = {0};
     for (size_t i = 0; i < count; i++)

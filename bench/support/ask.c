@@ -77,24 +77,17 @@ double ask_replay(varve *store, uint64_t sessions, uint64_t seed, uint64_t count
 }
 
 double ask_scan(varve *store, ask_sum *ret_sum) {
-    varve_session session = {.size = sizeof session};
-    varve_scan *scan;
-    ask_sum sum = {0};
-    int result;
+    varve_totals totals;
     double begun = measure_now();
-    if (varve_scan_open(store, &scan) < 0)
+    if (varve_session_totals(store, &totals) < 0)
         return -1;
-    varve_scan_strings(scan, 0);
-    while ((result = varve_scan_next(scan, &session)) > 0) {
-        sum.rows++;
-        sum.events += session.events;
-        sum.bytes += session.payload_bytes;
-        sum.sum += (uint64_t)(session.cost + session.tokens[VARVE_TOK_INPUT] +
-                              session.tokens[VARVE_TOK_OUTPUT]);
-    }
-    varve_scan_close(&scan);
-    *ret_sum = sum;
-    return result < 0 ? -1 : measure_now() - begun;
+    double took = measure_now() - begun;
+    *ret_sum = (ask_sum){.rows = totals.sessions,
+                         .events = totals.events,
+                         .bytes = totals.payload_bytes,
+                         .sum = (uint64_t)(totals.cost + totals.tokens[VARVE_TOK_INPUT] +
+                                           totals.tokens[VARVE_TOK_OUTPUT])};
+    return took;
 }
 
 enum { DAYS = 1024, MODELS = 16 };
