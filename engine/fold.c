@@ -118,18 +118,17 @@ static int fold_fields(const record *r, vf_hot *hot, vf_cold *cold) {
              (r->body->fixed.source == VF_SOURCE_OTEL &&
               (vf_get32(r->body->fixed.flags) & VF_EV_SIDECHAIN) != 0)))
             continue; /* a subagent's model */
-        if (!take(r, cold, (vf_ref)text_fields[i].ref, text_fields[i].last))
-            continue;
         le32 *name = text_fields[i].ref == VF_REF_MODEL       ? &hot->model
                      : text_fields[i].ref == VF_REF_FRAMEWORK ? &hot->framework
                                                               : NULL;
         uint32_t number = 0;
-        if (name != NULL) {
+        if (name != NULL) { /* also if it does not win now: numbers are given as names first come */
             int result = ve_intern(r->store, r->index, r->group, text, &number);
             if (result < 0)
                 return result;
-            vf_put32(name, number);
         }
+        if (take(r, cold, (vf_ref)text_fields[i].ref, text_fields[i].last) && name != NULL)
+            vf_put32(name, number);
     }
     for (size_t i = 0; i < sizeof number_fields / sizeof *number_fields; i++)
         if ((present & number_fields[i].present) != 0)

@@ -93,8 +93,17 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
 
 /* ---- All of a session ---- */
 
-/* The session's own records that count now, newest first: no events that a later REWIND hides. */
-static int collect_visible(varve *store, uint64_t lsn, uint64_t **ret_lsns, size_t *ret_count) {
+/* Whether what an event costs (or that it asked) shows under its source. */
+static bool pays(const vf_frame *frame, const vf_fixed *fixed) {
+    uint64_t carries = VF_HAS_COST | (((uint64_t)1 << VF_TOKENS) - 1) * VF_HAS_TOKENS;
+    return (vf_get64(fixed->present) & carries) != 0 ||
+           vf_get16(frame->type) == VF_TYPE_API_REQUEST;
+}
+
+/* The session's own records that count now, newest first: no events that a later REWIND hides.
+ * 'ret_paid': sources of hidden events that cost something, a bit each. */
+static int collect_visible(varve *store, uint64_t lsn, uint64_t **ret_lsns, size_t *ret_count,
+                           uint8_t *ret_paid) {
     uint64_t *lsns = NULL, keep = UINT64_MAX;
     size_t count = 0, room = 0;
     while (lsn != 0) {
@@ -113,6 +122,11 @@ static int collect_visible(varve *store, uint64_t lsn, uint64_t **ret_lsns, size
                 return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
             }
             lsns[count++] = lsn;
+        } else if (vf_get32(frame.length) >= VF_FRAME_SIZE + VF_FIXED_SIZE) {
+            vf_fixed fixed;
+            memcpy(&fixed, bytes + VF_FRAME_SIZE, sizeof fixed);
+            if (pays(&frame, &fixed))
+                *ret_paid |= (uint8_t)(1u << fixed.source % VF_SOURCES);
         }
         if (frame.kind == VF_KIND_FORK)
             break;
@@ -123,12 +137,11 @@ static int collect_visible(varve *store, uint64_t lsn, uint64_t **ret_lsns, size
     return VARVE_OK;
 }
 
-/* Takes back what follows from the records one by one; what was paid stays, and who the session is.
- */
-static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
+/* Takes back what follows from the records one by one; what was paid stays, under the sources that
+ * it came by, and who the session is. */
+static void clear(varve *store, vf_hot *hot, vf_cold *cold, uint8_t sources) {
     vf_frame frame;
     vf_body body;
-    uint8_t sources = 0;
     for (int counter = 0; counter < VE_COUNTERS; counter++) {
         uint64_t absolute = vf_get64(cold->ref[VF_REF_ABSOLUTE + counter]);
         if (absolute != 0 && ve_log_body(store, absolute, &frame, &body) == VARVE_OK)
@@ -141,9 +154,6 @@ static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
         partial->cost = kept.cost;
         partial->costed = kept.costed;
         partial->api_requests = kept.api_requests;
-        static const vf_partial none;
-        if (memcmp(partial, &none, sizeof none) != 0)
-            sources |= (uint8_t)(1u << s); /* what it paid shows by this source still */
     }
     le64 identity = cold->ref[VF_REF_IDENTITY], last_set = cold->ref[VF_REF_LAST_SET],
          parent = cold->ref[VF_REF_PARENT];
@@ -173,12 +183,13 @@ int ve_refold(varve *store, ve_index *index, ve_group *group, uint32_t row) {
     ve_group_row *session = ve_group_get(store, index, VF_TABLE_SESSIONS, row);
     uint64_t *lsns = NULL;
     size_t count = 0;
-    int result = session == NULL
-                     ? VARVE_E_INDEX
-                     : collect_visible(store, vf_get64(ve_hot(session)->last_lsn), &lsns, &count);
+    uint8_t paid = 0;
+    int result = session == NULL ? VARVE_E_INDEX
+                                 : collect_visible(store, vf_get64(ve_hot(session)->last_lsn),
+                                                   &lsns, &count, &paid);
     if (result < 0)
         return result;
-    clear(store, ve_hot(session), ve_cold(session));
+    clear(store, ve_hot(session), ve_cold(session), paid);
     while (count > 0 && result == VARVE_OK) {
         vf_frame frame;
         const uint8_t *bytes;
