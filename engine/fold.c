@@ -11,6 +11,18 @@ static int compare64(int64_t a, int64_t b) {
     return a < b ? -1 : a > b;
 }
 
+/* A uid that only says where a record was first stored has no say in the order: it would make that
+ * of a copy another one than that of the record itself. */
+static vf_key ordering_uid(const vf_body *body) {
+    return (vf_get32(body->fixed.flags) & VF_EV_ORIGIN) != 0 ? (vf_key){{0}} : body->fixed.uid;
+}
+
+uint32_t ve_content_sum(const vf_frame *frame, const vf_body *body) {
+    uint32_t copied = VF_EV_ORIGIN | VF_EV_REPEATED;
+    bool plain = frame->kind == VF_KIND_EVENT && (vf_get32(body->fixed.flags) & copied) == 0;
+    return plain ? vf_get32(frame->body_sum) : vf_body_content_sum(body);
+}
+
 int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,
                  const vf_body *b_body) {
     int order = compare64(vf_get_i64(a->time), vf_get_i64(b->time));
@@ -21,9 +33,9 @@ int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,
         order = p < q ? -1 : p > q;
     }
     if (order == 0)
-        order = vf_key_compare(a_body->fixed.uid, b_body->fixed.uid);
+        order = vf_key_compare(ordering_uid(a_body), ordering_uid(b_body));
     if (order == 0) {
-        uint32_t p = vf_get32(a->body_sum), q = vf_get32(b->body_sum);
+        uint32_t p = ve_content_sum(a, a_body), q = ve_content_sum(b, b_body);
         order = p < q ? -1 : p > q;
     }
     return order;
@@ -341,7 +353,8 @@ static int fold_event(const record *r, ve_group_row *session) {
     fold_status(r, hot, cold);
     fold_life(r, session);
     int result = fold_fields(r, hot, cold);
-    if (result == VARVE_OK && !r->paid)
+    bool repeated = (vf_get32(r->body->fixed.flags) & VF_EV_REPEATED) != 0;
+    if (result == VARVE_OK && !r->paid && !repeated)
         result = ve_charge(r->store, r->index, r->group, session, r->frame, r->body);
     return result;
 }

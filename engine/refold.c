@@ -20,6 +20,17 @@ static int by_canon(const void *a, const void *b) {
     return ve_canonical(&p->frame, &p->body, &q->frame, &q->body);
 }
 
+/* The strings are not kept: what the order needs of them is put in place of the body's sum. */
+static void settle_order(life_event *event, const vf_body *body) {
+    uint32_t flags = vf_get32(body->fixed.flags), copied = VF_EV_ORIGIN | VF_EV_REPEATED;
+    if ((flags & copied) == 0)
+        return;
+    vf_put32(&event->frame.body_sum, ve_content_sum(&event->frame, body));
+    if ((flags & VF_EV_ORIGIN) != 0)
+        event->body.fixed.uid = (vf_key){{0}};
+    vf_put32(&event->body.fixed.flags, flags & ~copied);
+}
+
 static void replay_life(vf_hot *hot, vf_cold *cold, const life_event *events, size_t count) {
     bool ended = false, started = false, has_end = false;
     int64_t last_started = 0, last_ended = 0, first_ended = 0;
@@ -78,8 +89,10 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
                 free(events);
                 return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
             }
-            events[count++] =
+            life_event *event = &events[count++];
+            *event =
                 (life_event){.frame = frame, .body.fixed = body.fixed, .lsn = lsn, .life = life};
+            settle_order(event, &body);
         }
         if (frame.kind == VF_KIND_FORK || ve_log_older(store, lsn, &frame, &lsn) < 0)
             break; /* what lies before a fork is the parent's life */

@@ -5,6 +5,7 @@
  *  log, segment            segments as readers, and as writers, see them
  *  batch, plan, commit     what is to be appended; what an append writes; the append
  *  uid                     the same event met again
+ *  merge, merge_place      another store's records; where its marks belong in this one
  *  recover, find_end       after a death; where the log ends
  *  table, group            mapped tables and their linear hash; row changes that belong together
  *  fold, settle, refold    one record into the session rows; what is due once a group; all again
@@ -111,7 +112,7 @@ typedef struct ve_uids {
     size_t room, count;
     uint64_t used; /* for choosing whom to drop */
 } ve_uids;
-enum { VE_UID_SETS = 32 };
+enum { VE_UID_SETS = 256 }; /* a merge may meet records of many sessions in turn */
 
 struct varve {
     const ve_os *os;
@@ -282,8 +283,10 @@ int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row 
 enum { VE_COUNTER_COST = VF_TOKENS, VE_COUNTER_TURNS, VE_COUNTERS };
 void ve_absolute(vf_cold *cold, const vf_body *body, int counter, int sign);
 int ve_intern(varve *store, ve_index *index, ve_group *group, vf_text name, uint32_t *ret_name);
+/* Sum of what a record says, the same for its copies. */
+uint32_t ve_content_sum(const vf_frame *frame, const vf_body *body);
 /* -1, 0, 1: canonical order of two records (rules.md "Order"): time, source rank, position, uid,
- * body sum. */
+ * content sum. */
 int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,
                  const vf_body *b_body);
 /* Whether an event takes part in the life cycle: starts, ends, activity. */
@@ -342,7 +345,7 @@ typedef struct ve_batch_session {
     uint64_t hash;                                   /* of both texts */
     vf_key key;    /* this and what follows: for the append that is under way */
     uint32_t same; /* the first session of the batch with this key: itself, most often */
-    bool known, defined, introduced, checked;
+    bool known, defined, introduced, deleted, checked;
     uint64_t last_seq, last_lsn, last_set;
 } ve_batch_session;
 
@@ -356,6 +359,12 @@ typedef struct ve_batch_record {
     bool stamp;      /* gets the time of the append */
     uint64_t seq;    /* FORK: the parent's last that is shared; REWIND: the last that stays */
     uint32_t parent; /* FORK: session of the batch */
+    /* Of another store (ve_batch_carry): */
+    bool carried;
+    bool fell_back; /* by the append: a FORK that became a SESSION record, a mark without place */
+    vf_key at;      /* FORK: uid of the last record that is shared; zero: the first of the chain */
+    const vf_key *hide; /* REWIND: uids of what it hides, sorted; the caller's */
+    size_t hide_count;
 } ve_batch_record;
 
 struct varve_batch {
@@ -377,8 +386,25 @@ struct varve_batch {
 /* Grows an array to hold 'need' items; false: no memory. */
 bool ve_grow(void *array, size_t *room, size_t need, size_t item_size);
 
+/* A record of another store, for a batch. */
+typedef struct ve_carried {
+    varve_event event; /* as a cursor gave it */
+    vf_key uid;
+    bool is_origin; /* the uid was made of its place */
+    vf_key at;
+    const vf_key *hide; /* these as in ve_batch_record */
+    size_t hide_count;
+} ve_carried;
+/* Adds it with its uid and its own time, also where that is none. Texts are copied, 'hide' is not.
+ */
+int ve_batch_carry(varve_batch *batch, const ve_carried *carried);
+
 /* ---- uid.c ---- */
 
+/* uid of a record of a session: its own, else that of its place. 'ret_origin' (may be NULL): it is
+ * one of its or another place. */
+vf_key ve_uid_of(const varve *store, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes,
+                 bool *ret_origin);
 /* Marks the batch's records whose uid their session has already. When the append then fails,
  * ve_uid_free must forget what was learnt. */
 int ve_uid_check(varve *store, varve_batch *batch);

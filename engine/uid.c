@@ -87,6 +87,33 @@ static void make_room(varve *store, const ve_uids *keep) {
         }
 }
 
+vf_key ve_uid_of(const varve *store, uint64_t lsn, const vf_frame *frame, const uint8_t *bytes,
+                 bool *ret_origin) {
+    uint32_t size = vf_get32(frame->length) - VF_FRAME_SIZE;
+    vf_key uid = {{0}};
+    bool origin = false;
+    vf_fixed fixed;
+    vf_mark_fixed mark;
+    if (frame->kind == VF_KIND_REWIND && size >= sizeof mark) {
+        memcpy(&mark, bytes + VF_FRAME_SIZE, sizeof mark);
+        uid = mark.uid;
+    } else if ((frame->kind == VF_KIND_EVENT || frame->kind == VF_KIND_SESSION ||
+                frame->kind == VF_KIND_FORK) &&
+               size >= sizeof fixed) {
+        memcpy(&fixed, bytes + VF_FRAME_SIZE, sizeof fixed);
+        if ((vf_get64(fixed.present) & VF_HAS_UID) != 0)
+            uid = fixed.uid;
+        origin = (vf_get32(fixed.flags) & VF_EV_ORIGIN) != 0;
+    }
+    if (vf_key_is_zero(uid)) {
+        uid = vf_origin_uid(store->ident.uuid, lsn, vf_get_i64(frame->time));
+        origin = true;
+    }
+    if (ret_origin != NULL)
+        *ret_origin = origin;
+    return uid;
+}
+
 /* Gives 'each' the uid of every record of the session from 'lsn' back to, not including, 'until'.
  */
 static int walk(varve *store, uint64_t lsn, uint64_t until, bool (*each)(void *context, vf_key uid),
@@ -100,13 +127,8 @@ static int walk(varve *store, uint64_t lsn, uint64_t until, bool (*each)(void *c
         if (result < 0)
             return VARVE_OK; /* damage: what lies before it cannot be reached; a duplicate is better
                                 than a loss */
-        if (frame.kind == VF_KIND_EVENT &&
-            vf_get32(frame.length) >= VF_FRAME_SIZE + VF_FIXED_SIZE) {
-            vf_fixed fixed;
-            memcpy(&fixed, bytes + VF_FRAME_SIZE, sizeof fixed);
-            if ((vf_get64(fixed.present) & VF_HAS_UID) != 0 && !each(context, fixed.uid))
-                return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
-        }
+        if (!each(context, ve_uid_of(store, lsn, &frame, bytes, NULL)))
+            return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
         if (frame.kind == VF_KIND_FORK)
             break; /* the uids before it are the parent's */
         lsn = vf_get64(frame.prev);

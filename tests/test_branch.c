@@ -32,6 +32,11 @@ static int fill_delete(varve_batch *batch, const void *what) {
     return varve_batch_delete(batch, varve_cstr(NULL), varve_cstr(((const branch *)what)->session));
 }
 
+static int fill_one(varve_batch *batch, const void *what) {
+    const varve_event *event = what;
+    return event->type.size > 0 ? varve_batch_add(batch, event) : varve_batch_set(batch, event);
+}
+
 static void fork_at(varve *store, const char *child, const char *parent, uint64_t seq,
                     int expected) {
     one(store, fill_fork, &(branch){child, parent, seq}, expected);
@@ -112,6 +117,24 @@ static void a_fork_has_its_parents_events_and_then_its_own(void **state) {
     scratch_free(path);
 }
 
+static void a_uid_of_the_parent_is_none_of_the_fork(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store = scratch_open(path, 64 << 10);
+    varve_event event = scratch_event("p", "user");
+    event.present = VARVE_HAS_UID;
+    event.uid = varve_name_uid(varve_cstr(NULL), varve_cstr("p"), varve_cstr("met"));
+    one(store, fill_one, &event, VARVE_OK);
+    fork_at(store, "child", "p", UINT64_MAX, VARVE_OK);
+    event.session_id = varve_cstr("child");
+    one(store, fill_one, &event, VARVE_OK);
+    one(store, fill_one, &event, VARVE_OK);
+    assert_int_equal(scratch_session(store, "child").events, 1);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 static void a_deleted_parent_changes_nothing_in_its_fork(void **state) {
     (void)state;
     char *path = scratch_new();
@@ -187,11 +210,6 @@ static void a_fork_can_be_rewound_into_what_it_shares(void **state) {
     scratch_verify(store);
     varve_close(&store);
     scratch_free(path);
-}
-
-static int fill_one(varve_batch *batch, const void *what) {
-    const varve_event *event = what;
-    return event->type.size > 0 ? varve_batch_add(batch, event) : varve_batch_set(batch, event);
 }
 
 static varve_event priced(const char *session, uint8_t source, int64_t time, int64_t cost) {
@@ -295,6 +313,7 @@ static void counters_that_are_said_outright_replace_each_other(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fork_has_its_parents_events_and_then_its_own),
+        cmocka_unit_test(a_uid_of_the_parent_is_none_of_the_fork),
         cmocka_unit_test(a_deleted_parent_changes_nothing_in_its_fork),
         cmocka_unit_test(a_rewind_hides_what_came_after_and_keeps_what_was_paid),
         cmocka_unit_test(a_fork_can_be_rewound_into_what_it_shares),
