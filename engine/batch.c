@@ -25,6 +25,7 @@ SAME(VARVE_HAS_SIDECHAIN, VF_HAS_SIDECHAIN);
 SAME(VARVE_EV_UNPRICED, VF_EV_UNPRICED);
 SAME(VARVE_EV_EOL_SET, VF_EV_EOL_SET);
 SAME(VARVE_EV_HIDDEN, VF_EV_HIDDEN);
+SAME(VARVE_EV_REPEATED, VF_EV_REPEATED);
 SAME(VARVE_SOURCES, VF_SOURCES);
 SAME(VARVE_CHARGES, VF_CHARGES);
 SAME(VARVE_STATUS_UNKNOWN, VF_STATUS_UNKNOWN);
@@ -287,7 +288,7 @@ static int add(varve_batch *batch, const varve_event *event, uint8_t kind) {
     if (kind == VF_KIND_EVENT) /* a SESSION record is completed when it is appended */
         vf_put32(&frame->body_sum, vf_body_sum(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE));
     record->session = (uint32_t)session;
-    record->has_uid = kind == VF_KIND_EVENT && (event->present & VARVE_HAS_UID) != 0;
+    record->has_uid = (event->present & VARVE_HAS_UID) != 0;
     record->trusted = batch->trust;
     record->uid = fixed.uid;
     batch->size += record->length;
@@ -410,6 +411,57 @@ int varve_batch_cursor(varve_batch *batch, varve_str name, const void *state, si
     vf_put32(&frame->body_sum, vf_body_sum(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE));
     batch->size += record->length;
     return (int)batch->count++;
+}
+
+/* ---- Records of another store ---- */
+
+static int carry_mark(varve_batch *batch, const ve_carried *carried) {
+    const varve_event *event = &carried->event;
+    int number = add_mark(batch, event->record, event->machine_id, event->session_id, UINT64_MAX);
+    if (number < 0)
+        return number;
+    ve_batch_record *record = &batch->records[number];
+    uint8_t *at = batch->arena + record->offset;
+    vf_put_i64(&((vf_frame *)(void *)at)->time, event->time);
+    if (event->record == VF_KIND_REWIND) {
+        ((vf_mark_fixed *)(void *)(at + VF_FRAME_SIZE))->uid = carried->uid;
+        record->uid = carried->uid;
+        record->has_uid = true;
+    }
+    return number;
+}
+
+int ve_batch_carry(varve_batch *batch, const ve_carried *carried) {
+    varve_event event = carried->event;
+    int number, parent = 0;
+    event.present |= VARVE_HAS_UID;
+    memcpy(&event.uid, &carried->uid, sizeof event.uid);
+    event.flags |= carried->is_origin ? (uint32_t)VARVE_EV_ORIGIN : 0;
+    event.flags &= ~(uint32_t)VARVE_EV_REPEATED; /* if it is not known it was not paid here */
+    if (event.record == VF_KIND_REWIND || event.record == VF_KIND_TOMBSTONE) {
+        number = carry_mark(batch, carried);
+    } else {
+        if (event.record == VF_KIND_FORK) {
+            varve_event named = event; /* without a parent: of itself, where no place is found */
+            if (event.str[VARVE_STR_PARENT_ID].size > 0)
+                named.session_id = event.str[VARVE_STR_PARENT_ID];
+            if (event.str[VARVE_STR_PARENT_MACHINE].ptr != NULL)
+                named.machine_id = event.str[VARVE_STR_PARENT_MACHINE];
+            if ((parent = batch_session(batch, &named)) < 0)
+                return parent;
+        }
+        number = add(batch, &event, event.record);
+    }
+    if (number < 0)
+        return number;
+    ve_batch_record *record = &batch->records[number];
+    record->parent = (uint32_t)parent;
+    record->stamp = false;
+    record->carried = true;
+    record->at = carried->at;
+    record->hide = carried->hide;
+    record->hide_count = carried->hide_count;
+    return number;
 }
 
 /* ---- Keys ---- */

@@ -11,6 +11,12 @@ static int compare64(int64_t a, int64_t b) {
     return a < b ? -1 : a > b;
 }
 
+/* A uid that only says where a record was first stored has no say in the order: it would make that
+ * of a copy another one than that of the record itself. */
+static vf_key ordering_uid(const vf_body *body) {
+    return (vf_get32(body->fixed.flags) & VF_EV_ORIGIN) != 0 ? (vf_key){{0}} : body->fixed.uid;
+}
+
 int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,
                  const vf_body *b_body) {
     int order = compare64(vf_get_i64(a->time), vf_get_i64(b->time));
@@ -20,7 +26,7 @@ int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,
         uint64_t p = vf_get64(a_body->fixed.position), q = vf_get64(b_body->fixed.position);
         order = p < q ? -1 : p > q;
     }
-    return order != 0 ? order : vf_key_compare(a_body->fixed.uid, b_body->fixed.uid);
+    return order != 0 ? order : vf_key_compare(ordering_uid(a_body), ordering_uid(b_body));
 }
 
 /* One record being folded. */
@@ -37,13 +43,11 @@ typedef struct {
 } record;
 
 /* Order of two records that are alike in all else. */
-static int by_sum(const record *r, uint64_t other, const vf_frame *frame, int *ret_order) {
-    uint32_t mine, its = vf_get32(frame->body_sum);
-    ve_record there;
+static int by_sum(const record *r, uint64_t other, int *ret_order) {
+    uint32_t mine = 0, its = 0;
     int result = ve_record_sum(r->store, r->from, &mine);
-    if (result == VARVE_OK && its == 0 &&
-        (result = ve_log_record(r->store, r->session, other, &there)) == VARVE_OK)
-        result = ve_record_sum(r->store, &there, &its);
+    if (result == VARVE_OK)
+        result = ve_log_ref_sum(r->store, r->session, other, &its);
     *ret_order = mine < its ? -1 : mine > its;
     return result;
 }
@@ -61,7 +65,7 @@ static int against(const record *r, uint64_t other, int *ret_order) {
     result = ve_log_ref(r->store, r->session, other, &frame, &body);
     if (result == VARVE_OK)
         *ret_order = ve_canonical(r->frame, r->body, &frame, &body);
-    return result < 0 || *ret_order != 0 ? result : by_sum(r, other, &frame, ret_order);
+    return result < 0 || *ret_order != 0 ? result : by_sum(r, other, ret_order);
 }
 
 /* Whether the record replaces the one that a reference names. A record that was lost to damage is
@@ -126,18 +130,17 @@ static int fold_fields(const record *r, vf_hot *hot, vf_cold *cold) {
              (r->body->fixed.source == VF_SOURCE_OTEL &&
               (vf_get32(r->body->fixed.flags) & VF_EV_SIDECHAIN) != 0)))
             continue; /* a subagent's model */
-        if (!take(r, cold, (vf_ref)text_fields[i].ref, text_fields[i].last))
-            continue;
         le32 *name = text_fields[i].ref == VF_REF_MODEL       ? &hot->model
                      : text_fields[i].ref == VF_REF_FRAMEWORK ? &hot->framework
                                                               : NULL;
         uint32_t number = 0;
-        if (name != NULL) {
+        if (name != NULL) { /* also if it does not win now: numbers are given as names first come */
             int result = ve_intern(r->store, r->index, r->group, text, &number);
             if (result < 0)
                 return result;
-            vf_put32(name, number);
         }
+        if (take(r, cold, (vf_ref)text_fields[i].ref, text_fields[i].last) && name != NULL)
+            vf_put32(name, number);
     }
     for (size_t i = 0; i < sizeof number_fields / sizeof *number_fields; i++)
         if ((present & number_fields[i].present) != 0)
@@ -350,7 +353,8 @@ static int fold_event(const record *r, ve_group_row *session) {
     fold_status(r, hot, cold);
     fold_life(r, session);
     int result = fold_fields(r, hot, cold);
-    if (result == VARVE_OK && !r->paid)
+    bool repeated = (vf_get32(r->body->fixed.flags) & VF_EV_REPEATED) != 0;
+    if (result == VARVE_OK && !r->paid && !repeated)
         result = ve_charge(r->store, r->index, r->group, session, r->frame, r->body);
     return result;
 }

@@ -200,8 +200,11 @@ int ve_pack_record(ve_pack *pack, ve_area where, const ve_record *record) {
             result = ve_fail(store, VARVE_E_CORRUPT, "%s/seg: a packed record cannot be restored: %s",
                              store->path, vf_result_text(restored));
     }
-    if (result == VARVE_OK && pin && record->unit != NULL)
-        vf_put32(&frame.body_sum, vf_body_sum(body, size));
+    if (result == VARVE_OK && pin) { /* what decides between records that are alike in all else */
+        uint32_t sum = 0;
+        result = ve_record_sum(store, record, &sum);
+        vf_put32(&frame.body_sum, sum);
+    }
     /* The run says whose it is, but for a pin of a stub: that is another session's record. */
     if (!pin || vf_key_equal(frame.session, current(pack)->key))
         frame.session = (vf_key){{0}};

@@ -7,7 +7,7 @@
 
 enum { SYNC_RECORD_AFTER = 16 << 10 }; /* bytes acknowledged since the last SYNC record */
 
-static uint8_t *side_room(ve_plan *p, size_t size) {
+uint8_t *ve_plan_room(ve_plan *p, size_t size) {
     uint8_t *block = calloc(1, size);
     if (block == NULL ||
         !ve_grow(&p->more_side, &p->more_room, p->side_count + 1, sizeof *p->more_side)) {
@@ -25,7 +25,7 @@ void ve_plan_free(ve_plan *p) {
     free(p->pieces);
 }
 
-static int add_piece(ve_plan *p, uint8_t *at, uint32_t length, uint32_t session) {
+int ve_plan_add(ve_plan *p, uint8_t *at, uint32_t length, uint32_t session) {
     if (!ve_grow(&p->pieces, &p->room, p->count + 1, sizeof *p->pieces))
         return ve_fail(p->store, VARVE_E_NO_MEMORY, "no memory");
     p->pieces[p->count++] = (ve_piece){at, length, session};
@@ -56,7 +56,7 @@ static int add_session_record(ve_plan *p, uint8_t kind, uint32_t number, const v
     uint32_t payload = body == NULL ? 0 : body->payload_size;
     uint64_t size = vf_body_size(str, payload);
     uint32_t length = (uint32_t)vf_padded(VF_FRAME_SIZE + size);
-    uint8_t *at = size == 0 ? NULL : side_room(p, length);
+    uint8_t *at = size == 0 ? NULL : ve_plan_room(p, length);
     if (at == NULL)
         return ve_fail(p->store, size == 0 ? VARVE_E_TOO_BIG : VARVE_E_NO_MEMORY,
                        "a session's attributes are too large");
@@ -67,7 +67,7 @@ static int add_session_record(ve_plan *p, uint8_t kind, uint32_t number, const v
     vf_put32(&frame->length, length);
     vf_put_i64(&frame->time, time);
     vf_put32(&frame->body_sum, vf_body_sum(at + VF_FRAME_SIZE, length - VF_FRAME_SIZE));
-    return add_piece(p, at, length, number);
+    return ve_plan_add(p, at, length, number);
 }
 
 static int add_sync_record(ve_plan *p) {
@@ -76,7 +76,7 @@ static int add_sync_record(ve_plan *p) {
     if (synced <= witnessed || synced - witnessed < SYNC_RECORD_AFTER)
         return VARVE_OK;
     enum { LENGTH = VF_FRAME_SIZE + sizeof(vf_sync_fixed) };
-    uint8_t *at = side_room(p, LENGTH);
+    uint8_t *at = ve_plan_room(p, LENGTH);
     if (at == NULL)
         return ve_fail(p->store, VARVE_E_NO_MEMORY, "no memory");
     vf_sync_fixed body = {0};
@@ -86,7 +86,7 @@ static int add_sync_record(ve_plan *p) {
     frame->kind = VF_KIND_SYNC;
     vf_put32(&frame->length, LENGTH);
     vf_put32(&frame->body_sum, vf_body_sum(&body, sizeof body));
-    return add_piece(p, at, LENGTH, UINT32_MAX);
+    return ve_plan_add(p, at, LENGTH, UINT32_MAX);
 }
 
 /* ---- Before the lock ---- */
@@ -135,7 +135,7 @@ static int find_sessions(ve_plan *p) {
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
     for (size_t i = 0; i < p->batch->session_count; i++) {
         ve_batch_session *session = &p->batch->sessions[i];
-        session->known = session->defined = session->introduced = false;
+        session->known = session->defined = session->introduced = session->deleted = false;
         session->last_seq = UINT64_MAX;
         session->last_lsn = session->last_set = 0;
         uint32_t row = ve_find(&p->store->index, VF_TABLE_SESSIONS, session->key);
@@ -156,6 +156,7 @@ static int find_sessions(ve_plan *p) {
                            (int)session->id_size, p->batch->texts + session->id_at);
         session->known = true;
         session->defined = ve_le_flag(hot->flags, VF_SR_DEFINED);
+        session->deleted = ve_le_flag(hot->flags, VF_SR_DELETED);
         session->last_seq = vf_get64(hot->last_seq);
         session->last_lsn = vf_get64(hot->last_lsn);
         session->last_set = vf_get64(cold->ref[VF_REF_LAST_SET]);
@@ -203,7 +204,7 @@ static int add_mark(ve_plan *p, const ve_batch_record *record, ve_batch_session 
         vf_put64(&mark->to, to);
     }
     vf_put32(&frame->body_sum, vf_body_sum(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE));
-    return add_piece(p, at, record->length, number);
+    return ve_plan_add(p, at, record->length, number);
 }
 
 static int add_record(ve_plan *p, size_t i) {
@@ -217,28 +218,31 @@ static int add_record(ve_plan *p, size_t i) {
         record->stamp = false;
     }
     frame->flags &= (uint8_t)~VF_FRAME_BATCH_END;
+    record->fell_back = false;
     if (record->session == UINT32_MAX)
-        return add_piece(p, at, record->length, UINT32_MAX);
+        return ve_plan_add(p, at, record->length, UINT32_MAX);
     uint32_t number = p->batch->sessions[record->session].same;
     ve_batch_session *session = &p->batch->sessions[number];
     if (record->kind == VF_KIND_REWIND || record->kind == VF_KIND_TOMBSTONE)
-        return add_mark(p, record, session, number, at);
+        return record->carried ? ve_place_mark(p, i, number)
+                               : add_mark(p, record, session, number, at);
     int result = VARVE_OK;
-    if (record->kind == VF_KIND_FORK) {
-        result = resolve_fork(p, session, record);
-    } else if (!session->defined && !session->introduced) {
+    if (record->kind == VF_KIND_FORK)
+        result =
+            record->carried ? ve_place_fork(p, session, record) : resolve_fork(p, session, record);
+    uint8_t kind = record->fell_back ? VF_KIND_SESSION : record->kind;
+    if (result == VARVE_OK && kind != VF_KIND_FORK && !session->defined && !session->introduced) {
         session->introduced = true;
         result = add_session_record(p, VF_KIND_SESSION, number, NULL, vf_get_i64(frame->time), 0);
     }
     if (result < 0)
         return result;
     if (record->kind == VF_KIND_EVENT)
-        return add_piece(p, at, record->length, number);
+        return ve_plan_add(p, at, record->length, number);
     vf_body body;
     if (vf_body_decode(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE, &body) != VF_OK)
         return ve_fail(p->store, VARVE_E_ARGUMENT, "a record of the batch cannot be read back");
-    return add_session_record(p, record->kind, number, &body, vf_get_i64(frame->time),
-                              frame->flags);
+    return add_session_record(p, kind, number, &body, vf_get_i64(frame->time), frame->flags);
 }
 
 int ve_plan_make(ve_plan *p) {

@@ -33,5 +33,15 @@ int ve_plan_keys(ve_plan *p);
 /* Under the lock: looks the sessions up, leaves out what is known, completes what is not. */
 int ve_plan_make(ve_plan *p);
 void ve_plan_free(ve_plan *p);
+/* Zeroed room that lasts as long as the plan; NULL: no memory. A record in it is then added. */
+uint8_t *ve_plan_room(ve_plan *p, size_t size);
+int ve_plan_add(ve_plan *p, uint8_t *at, uint32_t length, uint32_t session);
+
+/* merge_place.c: where a mark of another store belongs in this one. */
+
+/* A FORK that was carried: says where the child goes on from, or falls back. */
+int ve_place_fork(ve_plan *p, ve_batch_session *child, ve_batch_record *record);
+/* A REWIND or TOMBSTONE that was carried: adds it, with what must follow it. */
+int ve_place_mark(ve_plan *p, size_t i, uint32_t number);
 
 #endif

@@ -57,19 +57,31 @@ int ve_log_body(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret
     return ve_record_body(store, &record, ret_body);
 }
 
-int ve_log_ref(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame,
-               vf_body *ret_body) {
+static int find_ref(varve *store, const vf_key *session, uint64_t lsn, bool body,
+                    ve_record *ret_record) {
     ve_packed *file;
-    ve_record record;
     int result;
     do {
         result = ve_layout_file(store, lsn, &file);
         if (result == 0)
-            result = ve_log_raw(store, lsn, ret_body != NULL, &record);
-        else if (result == 1 &&
-                 (result = ve_packed_pin(store, file, session, lsn, &record)) == VARVE_E_NOT_FOUND)
-            result = ve_packed_record(store, file, session, lsn, ret_body != NULL, &record);
+            result = ve_log_raw(store, lsn, body, ret_record);
+        else if (result == 1 && (result = ve_packed_pin(store, file, session, lsn, ret_record)) ==
+                                    VARVE_E_NOT_FOUND)
+            result = ve_packed_record(store, file, session, lsn, body, ret_record);
     } while (again(store, result));
+    return result;
+}
+
+int ve_log_ref_sum(varve *store, const vf_key *session, uint64_t lsn, uint32_t *ret_sum) {
+    ve_record record;
+    int result = find_ref(store, session, lsn, true, &record);
+    return result < 0 ? result : ve_record_sum(store, &record, ret_sum);
+}
+
+int ve_log_ref(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame,
+               vf_body *ret_body) {
+    ve_record record;
+    int result = find_ref(store, session, lsn, ret_body != NULL, &record);
     if (result < 0)
         return result;
     *ret_frame = record.frame;
@@ -84,31 +96,27 @@ int ve_record_body(varve *store, const ve_record *record, vf_body *ret_body) {
     return result == VF_OK ? VARVE_OK : bad_record(store, record->lsn, result);
 }
 
-int ve_record_uid(varve *store, const ve_record *record, vf_key *ret_uid) {
-    vf_fixed fixed;
-    *ret_uid = (vf_key){{0}};
-    if (record->frame.kind != VF_KIND_EVENT)
-        return VARVE_OK;
-    if (record->body == NULL) {
-        vf_body body;
-        if ((vf_get64(record->unit->unit.record[record->place].fixed.present) & VF_HAS_UID) == 0)
-            return VARVE_OK;
-        int result = ve_record_body(store, record, &body);
-        *ret_uid = body.fixed.uid;
-        return result;
+bool ve_record_fixed(varve *store, const ve_record *record, vf_fixed *ret_fixed) {
+    uint8_t kind = record->frame.kind;
+    vf_body body;
+    if (kind != VF_KIND_EVENT && kind != VF_KIND_SESSION && kind != VF_KIND_FORK)
+        return false;
+    if (record->body != NULL) {
+        if (record->body_size >= sizeof *ret_fixed)
+            memcpy(ret_fixed, record->body, sizeof *ret_fixed);
+        return record->body_size >= sizeof *ret_fixed;
     }
-    if (record->body_size < sizeof fixed)
-        return VARVE_OK;
-    memcpy(&fixed, record->body, sizeof fixed);
-    if ((vf_get64(fixed.present) & VF_HAS_UID) != 0)
-        *ret_uid = fixed.uid;
-    return VARVE_OK;
+    *ret_fixed = record->unit->unit.record[record->place].fixed;
+    if ((vf_get16(ret_fixed->reserved) & ~VF_LEFT_PAYLOAD) == 0)
+        return true;
+    if (ve_record_body(store, record, &body) < 0) /* what was left out is made again */
+        return false;
+    *ret_fixed = body.fixed;
+    return true;
 }
 
-int ve_record_sum(varve *store, const ve_record *record, uint32_t *ret_sum) {
-    *ret_sum = vf_get32(record->frame.body_sum);
-    if (record->unit == NULL || *ret_sum != 0)
-        return VARVE_OK;
+/* Sum of the body as it stood in the log. */
+static int raw_sum(varve *store, const ve_record *record, uint32_t *ret_sum) {
     size_t size = vf_get32(record->frame.length) - VF_FRAME_SIZE;
     uint8_t *bytes = malloc(size + 1);
     if (bytes == NULL)
@@ -119,6 +127,23 @@ int ve_record_sum(varve *store, const ve_record *record, uint32_t *ret_sum) {
         *ret_sum = vf_body_sum(bytes, size);
     free(bytes);
     return result == VF_OK ? VARVE_OK : bad_record(store, record->lsn, result);
+}
+
+int ve_record_sum(varve *store, const ve_record *record, uint32_t *ret_sum) {
+    uint32_t copied = VF_EV_ORIGIN | VF_EV_REPEATED;
+    vf_fixed fixed;
+    vf_body body;
+    *ret_sum = vf_get32(record->frame.body_sum);
+    if (record->unit != NULL && *ret_sum != 0)
+        return VARVE_OK; /* a pin has it */
+    if (!ve_record_fixed(store, record, &fixed))
+        return VARVE_OK;
+    if (record->frame.kind == VF_KIND_EVENT && (vf_get32(fixed.flags) & copied) == 0)
+        return record->unit == NULL ? VARVE_OK : raw_sum(store, record, ret_sum);
+    int result = ve_record_body(store, record, &body);
+    if (result == VARVE_OK)
+        *ret_sum = vf_body_content_sum(&body);
+    return result;
 }
 
 bool ve_record_mark(const ve_record *record, vf_mark_fixed *ret_mark) {

@@ -116,9 +116,17 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
 
 /* ---- All of a session ---- */
 
-/* The session's own records that count now, newest first: no events that a later REWIND hides. */
+/* Whether what an event costs (or that it asked) shows under its source. */
+static bool pays(const vf_frame *frame, const vf_fixed *fixed) {
+    uint64_t carries = VF_HAS_COST | (((uint64_t)1 << VF_TOKENS) - 1) * VF_HAS_TOKENS;
+    return (vf_get64(fixed->present) & carries) != 0 ||
+           vf_get16(frame->type) == VF_TYPE_API_REQUEST;
+}
+
+/* The session's own records that count now, newest first: no events that a later REWIND hides.
+ * 'ret_paid': sources of hidden events that cost something, a bit each. */
 static int collect_visible(varve *store, const vf_key *session, uint64_t lsn, uint64_t **ret_lsns,
-                           size_t *ret_count, bool *ret_trimmed) {
+                           size_t *ret_count, bool *ret_trimmed, uint8_t *ret_paid) {
     uint64_t *lsns = NULL, keep = UINT64_MAX;
     size_t count = 0, room = 0;
     while (lsn != 0) {
@@ -127,7 +135,9 @@ static int collect_visible(varve *store, const vf_key *session, uint64_t lsn, ui
         ve_record record;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         bool whole = ve_log_record(store, session, lsn, &record) == VARVE_OK;
+        vf_fixed fixed = {0};
         bool marks = whole && record.frame.kind == VF_KIND_REWIND && ve_record_mark(&record, &mark);
+        bool has_fixed = whole && ve_record_fixed(store, &record, &fixed);
         frame = record.frame;
         ve_hold_end(store, &own, before);
         if (!whole)
@@ -140,6 +150,8 @@ static int collect_visible(varve *store, const vf_key *session, uint64_t lsn, ui
                 return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
             }
             lsns[count++] = lsn;
+        } else if (has_fixed && pays(&frame, &fixed)) {
+            *ret_paid |= (uint8_t)(1u << fixed.source % VF_SOURCES);
         }
         *ret_trimmed = *ret_trimmed || frame.kind == VF_KIND_BASE;
         if (frame.kind == VF_KIND_FORK || frame.kind == VF_KIND_BASE)
@@ -151,12 +163,11 @@ static int collect_visible(varve *store, const vf_key *session, uint64_t lsn, ui
     return VARVE_OK;
 }
 
-/* Takes back what follows from the records one by one; what was paid stays, and who the session is.
- */
-static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
+/* Takes back what follows from the records one by one; what was paid stays, under the sources that
+ * it came by, and who the session is. */
+static void clear(varve *store, vf_hot *hot, vf_cold *cold, uint8_t sources) {
     vf_frame frame;
     vf_body body;
-    uint8_t sources = 0;
     for (int counter = 0; counter < VE_COUNTERS; counter++) {
         uint64_t absolute = vf_get64(cold->ref[VF_REF_ABSOLUTE + counter]);
         if (absolute != 0 && ve_log_ref(store, &hot->key, absolute, &frame, &body) == VARVE_OK)
@@ -169,9 +180,6 @@ static void clear(varve *store, vf_hot *hot, vf_cold *cold) {
         partial->cost = kept.cost;
         partial->costed = kept.costed;
         partial->api_requests = kept.api_requests;
-        static const vf_partial none;
-        if (memcmp(partial, &none, sizeof none) != 0)
-            sources |= (uint8_t)(1u << s); /* what it paid shows by this source still */
     }
     le64 tombstone = cold->ref[VF_REF_TOMBSTONE], identity = cold->ref[VF_REF_IDENTITY],
          last_set = cold->ref[VF_REF_LAST_SET],
@@ -204,17 +212,19 @@ int ve_refold(varve *store, ve_index *index, ve_group *group, uint32_t row) {
     uint64_t *lsns = NULL;
     size_t count = 0;
     bool trimmed = false;
+    uint8_t paid = 0;
     int result = session == NULL
                      ? VARVE_E_INDEX
                      : collect_visible(store, &ve_hot(session)->key,
-                                       vf_get64(ve_hot(session)->last_lsn), &lsns, &count, &trimmed);
+                                       vf_get64(ve_hot(session)->last_lsn), &lsns, &count, &trimmed,
+                                       &paid);
     if (result < 0)
         return result;
     if (trimmed) { /* what is gone cannot be counted again: the counters stay */
         free(lsns);
         return VARVE_OK;
     }
-    clear(store, ve_hot(session), ve_cold(session));
+    clear(store, ve_hot(session), ve_cold(session), paid);
     while (count > 0 && result == VARVE_OK) {
         ve_record record;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);

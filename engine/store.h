@@ -7,13 +7,16 @@
  *  record                  records of either, by lsn
  *  batch, plan, commit     what is to be appended; what an append writes; the append
  *  uid                     the same event met again
+ *  merge, merge_place      another store's records; where its marks belong in this one
  *  recover, find_end       after a death; where the log ends
- *  table, rows, group      mapped tables and their linear hash; one row; changes that belong
- * together fold, settle, refold    one record into the session rows; what is due once a group; all
- * again charge, family          usage rows and what they count; parents, children, roll-ups cursor,
- * event, scan     reading events and session records query, query_fit, query_events, heap, usage by
- * filter, order, page; what was paid view, reconcile         a session record's methods; sessions
- * whose process is gone verify, errors, os      reading everything; texts; the system calls
+ *  table, rows, group      mapped tables and their linear hash; one row; changes that belong together
+ *  fold, settle, refold    one record into the session rows; what is due once a group; all again
+ *  charge, family          usage rows and what they count; parents, children, roll-ups
+ *  cursor, event, scan     reading events and session records
+ *  query, query_fit, query_events, heap, usage, totals   by filter, order, page; what was paid
+ *  view, reconcile         a session record's methods; sessions whose process is gone
+ *  compact, pack, gather, changes, manifest   packing (pack.h); gone, retain, forget, erased: erasure
+ *  verify, errors, os      reading everything; texts; the system calls
  */
 #ifndef VARVE_ENGINE_STORE_H
 #define VARVE_ENGINE_STORE_H
@@ -186,7 +189,7 @@ typedef struct ve_uids {
     size_t room, count;
     uint64_t used; /* for choosing whom to drop */
 } ve_uids;
-enum { VE_UID_SETS = 32 };
+enum { VE_UID_SETS = 256 }; /* a merge may meet records of many sessions in turn */
 
 struct varve {
     const ve_os *os;
@@ -304,10 +307,12 @@ int ve_log_body(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret
 /* The same for a record that a session's row names: packed ones are found among the session's pins, without their payload.
  * ret_body NULL: the frame is enough. */
 int ve_log_ref(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame, vf_body *ret_body);
+/* ve_record_sum of such a record. */
+int ve_log_ref_sum(varve *store, const vf_key *session, uint64_t lsn, uint32_t *ret_sum);
 int ve_record_body(varve *store, const ve_record *record, vf_body *ret_body);
-/* uid of an event, zero if it has none. */
-int ve_record_uid(varve *store, const ve_record *record, vf_key *ret_uid);
-/* Sum over its body, as its frame has it in the log. */
+/* The fixed part of its body; false: it has none. */
+bool ve_record_fixed(varve *store, const ve_record *record, vf_fixed *ret_fixed);
+/* Sum of what it says, the same for its copies: the last word in canonical order. */
 int ve_record_sum(varve *store, const ve_record *record, uint32_t *ret_sum);
 /* The mark of a REWIND or TOMBSTONE; false: it is too short. */
 bool ve_record_mark(const ve_record *record, vf_mark_fixed *ret_mark);
@@ -522,7 +527,7 @@ typedef struct ve_batch_session {
     uint64_t hash;                                   /* of both texts */
     vf_key key;    /* this and what follows: for the append that is under way */
     uint32_t same; /* the first session of the batch with this key: itself, most often */
-    bool known, defined, introduced, checked;
+    bool known, defined, introduced, deleted, checked;
     uint64_t last_seq, last_lsn, last_set;
 } ve_batch_session;
 
@@ -536,6 +541,12 @@ typedef struct ve_batch_record {
     bool stamp;      /* gets the time of the append */
     uint64_t seq;    /* FORK: the parent's last that is shared; REWIND: the last that stays */
     uint32_t parent; /* FORK: session of the batch */
+    /* Of another store (ve_batch_carry): */
+    bool carried;
+    bool fell_back; /* by the append: a FORK that became a SESSION record, a mark without place */
+    vf_key at;      /* FORK: uid of the last record that is shared; zero: the first of the chain */
+    const vf_key *hide; /* REWIND: uids of what it hides, sorted; the caller's */
+    size_t hide_count;
 } ve_batch_record;
 
 struct varve_batch {
@@ -562,8 +573,24 @@ int ve_batch_blank_cursor(varve_batch *batch, vf_key key);
 /* Grows an array to hold 'need' items; false: no memory. */
 bool ve_grow(void *array, size_t *room, size_t need, size_t item_size);
 
+/* A record of another store, for a batch. */
+typedef struct ve_carried {
+    varve_event event; /* as a cursor gave it */
+    vf_key uid;
+    bool is_origin; /* the uid was made of its place */
+    vf_key at;
+    const vf_key *hide; /* these as in ve_batch_record */
+    size_t hide_count;
+} ve_carried;
+/* Adds it with its uid and its own time, also where that is none. Texts are copied, 'hide' is not.
+ */
+int ve_batch_carry(varve_batch *batch, const ve_carried *carried);
+
 /* ---- uid.c ---- */
 
+/* uid of a record of a session: its own, else that of its place. 'ret_origin' (may be NULL): it is
+ * one of its or another place. */
+vf_key ve_uid_of(varve *store, const ve_record *record, bool *ret_origin);
 /* Marks the batch's records whose uid their session has already. When the append then fails,
  * ve_uid_free must forget what was learnt. */
 int ve_uid_check(varve *store, varve_batch *batch);

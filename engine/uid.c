@@ -87,6 +87,27 @@ static void make_room(varve *store, const ve_uids *keep) {
         }
 }
 
+vf_key ve_uid_of(varve *store, const ve_record *record, bool *ret_origin) {
+    vf_key uid = {{0}};
+    bool origin = false;
+    vf_fixed fixed;
+    vf_mark_fixed mark;
+    if (record->frame.kind == VF_KIND_REWIND && ve_record_mark(record, &mark)) {
+        uid = mark.uid;
+    } else if (ve_record_fixed(store, record, &fixed)) {
+        if ((vf_get64(fixed.present) & VF_HAS_UID) != 0)
+            uid = fixed.uid;
+        origin = (vf_get32(fixed.flags) & VF_EV_ORIGIN) != 0;
+    }
+    if (vf_key_is_zero(uid)) {
+        uid = vf_origin_uid(store->ident.uuid, record->lsn, vf_get_i64(record->frame.time));
+        origin = true;
+    }
+    if (ret_origin != NULL)
+        *ret_origin = origin;
+    return uid;
+}
+
 /* Gives 'each' the uid of every record of the session from 'lsn' back to, not including, 'until'.
  */
 static int walk(varve *store, const vf_key *session, uint64_t lsn, uint64_t until,
@@ -97,7 +118,7 @@ static int walk(varve *store, const vf_key *session, uint64_t lsn, uint64_t unti
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         int result = ve_log_record(store, session, lsn, &record);
         if (result == VARVE_OK)
-            result = ve_record_uid(store, &record, &uid);
+            uid = ve_uid_of(store, &record, NULL);
         ve_hold_end(store, &own, before);
         if (result < 0 && !ve_is_damage(result))
             return result;

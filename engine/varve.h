@@ -123,6 +123,8 @@ enum { /* varve_event.flags */
     VARVE_EV_COMPACTION = 1 << 6, VARVE_EV_TURN = 1 << 7, VARVE_EV_UNPRICED = 1 << 8,
     VARVE_EV_EOL_SET = 1 << 9, /* attributes only: the transcript's last line ends as 'eol' says */
     VARVE_EV_HIDDEN = 1 << 11, /* attributes only: lists leave the session out */
+    VARVE_EV_ORIGIN = 1 << 12, /* read: the uid says where it was first stored (varve_merge); a copy keeps the flag */
+    VARVE_EV_REPEATED = 1 << 13, /* read: stands here again, because a merged rewind had to step over it; paid once */
 };
 
 enum { VARVE_SOURCE_API, VARVE_SOURCE_HOOK, VARVE_SOURCE_OTEL, VARVE_SOURCE_TRANSCRIPT, VARVE_SOURCES };
@@ -561,6 +563,25 @@ enum { VARVE_RECONCILE_DRY_RUN = 1 << 0 }; /* tell only */
  * touched; a non-zero answer stops and is returned. Else the number of those gone. */
 VARVE_API int varve_reconcile(varve *store, uint32_t flags, int (*each)(void *context, const varve_session *session, int process),
                               void *context);
+typedef struct varve_merged {
+    size_t size;
+    uint64_t sessions;         /* that were not known here */
+    uint64_t events, settings, forks, rewinds, deletions; /* that were added; settings: records that set attributes */
+    uint64_t duplicates;       /* records that were here already */
+    uint64_t not_carried;      /* see below */
+} varve_merged;
+/* Appends what another store holds, and makes it durable. 'from' may be open for reading only, and is not changed.
+ * What is here already adds nothing: events with a uid by that, all else by where it was first stored, which its
+ * copies tell (VARVE_EV_ORIGIN); so stores may be merged again, in any order, and through each other. Sessions keep
+ * their machine id. Deletions are taken over. A rewind hides here what it hid there, no more and no less: events from
+ * elsewhere that it must step over are appended behind it once more. A fork goes on from the record that it shares
+ * with its parent; if the child exists here in its own right, or that record is not found, it comes as attributes,
+ * its own events follow, and it counts as not carried. So does what damage has left without a session or a place. How
+ * far inputs were taken (varve_cursor_state) is not taken over: that is known only where they were read. Other
+ * processes may write to both stores. When it fails, what came before is here, and the next merge goes on.
+ * VARVE_E_ARGUMENT: both are the same store. VARVE_E_BUSY: the index of 'from' does not follow its log. VARVE_E_CONFLICT:
+ * as varve_append. ret may be NULL (else set ret->size). */
+VARVE_API int varve_merge(varve *store, varve *from, varve_merged *ret_merged);
 /* Throws the index away and makes it anew from the log. */
 VARVE_API int varve_reindex(varve *store);
 

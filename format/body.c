@@ -69,6 +69,37 @@ void vf_body_encode(uint8_t *at, const vf_fixed *fixed, const vf_text str[VF_STR
     memcpy(at, &out, sizeof out);
 }
 
+uint32_t vf_body_content_sum(const vf_body *body) {
+    static const uint8_t zeros[VF_RECORD_ALIGN];
+    vf_fixed fixed = body->fixed;
+    uint32_t flags = vf_get32(fixed.flags);
+    if ((flags & VF_EV_ORIGIN) != 0) {
+        memset(&fixed.uid, 0, sizeof fixed.uid);
+        vf_put64(&fixed.present, vf_get64(fixed.present) & ~(uint64_t)VF_HAS_UID);
+    }
+    vf_put32(&fixed.flags, flags & ~(uint32_t)(VF_EV_ORIGIN | VF_EV_REPEATED));
+    vf_put64(&fixed.prev_set, 0);
+    vf_str_entry entries[VF_STRS] = {0};
+    vf_piece parts[VF_STRS + 4];
+    size_t count = 2, size = VF_FIXED_SIZE;
+    uint16_t strings = 0;
+    for (unsigned id = 1; id < VF_STRS; id++) {
+        if (body->str[id].ptr == NULL)
+            continue;
+        vf_put16(&entries[strings].id, (uint16_t)id);
+        vf_put32(&entries[strings++].size, body->str[id].size);
+        parts[count++] = (vf_piece){body->str[id].ptr, body->str[id].size};
+        size += VF_STR_ENTRY_SIZE + body->str[id].size;
+    }
+    size += body->payload_size;
+    parts[0] = (vf_piece){&fixed, sizeof fixed};
+    parts[1] = (vf_piece){entries, strings * sizeof *entries};
+    parts[count++] = (vf_piece){body->payload, body->payload == NULL ? 0 : body->payload_size};
+    parts[count++] =
+        (vf_piece){zeros, (size_t)vf_padded(VF_FRAME_SIZE + size) - VF_FRAME_SIZE - size};
+    return (uint32_t)vf_sum64_parts(parts, count);
+}
+
 /* The directory of strings at 'bytes': ids rise, sizes add up to 'strings_size', which is known to
  * fit. */
 static vf_result decode_strings(const uint8_t *bytes, uint32_t count, uint32_t strings_size,

@@ -46,7 +46,9 @@ enum { /* body flags */
     VF_EV_EOL_SET = 1u << 9,         /* SESSION: the last line turned out to end as 'eol' says */
     VF_EV_STUB = 1u << 10,           /* SESSION: known only by name */
     VF_EV_HIDDEN = 1u << 11,         /* SESSION: lists leave it out */
-    VF_EV_KNOWN = (1u << 12) - 1,
+    VF_EV_ORIGIN = 1u << 12,         /* the uid says where the record was first stored, not what it is */
+    VF_EV_REPEATED = 1u << 13,       /* appended again behind a REWIND that was not meant for it: it is paid already */
+    VF_EV_KNOWN = (1u << 14) - 1,
 };
 
 typedef struct {
@@ -138,6 +140,10 @@ void vf_body_encode(uint8_t *at, const vf_fixed *fixed, const vf_text str[VF_STR
 /* Any bytes in: OK or BAD_FIELD. 'size' = record length - 64 (padding included). */
 vf_result vf_body_decode(const uint8_t *bytes, size_t size, vf_body *ret_body);
 
+/* Body sum of what the record says, wherever it stands and however it came there: as if it had no prev_set, none of the
+ * flags ORIGIN and REPEATED, and with ORIGIN no uid. */
+uint32_t vf_body_content_sum(const vf_body *body);
+
 /* Body of a CURSOR record: 24 bytes, the name, the state. Without both: nothing is known of the input any more, not even
  * what it was called. */
 typedef struct {
@@ -158,7 +164,7 @@ _Static_assert(sizeof(vf_sync_fixed) == 16, "sync body");
 
 /* Body of REWIND and TOMBSTONE records. (A FORK record has the body of a SESSION record.) */
 typedef struct {
-    vf_key reserved; /* 64 zero */
+    vf_key uid;      /* 64 REWIND: of the record in the store where it was first, zero = this one */
     le64 seq;        /* 80 REWIND: the last seq that stays; TOMBSTONE: the last that is gone, all ones = the whole session */
     le64 first;      /* 88 TOMBSTONE: the first that is gone */
     le64 to;         /* 96 REWIND: lsn of the record with that seq: going back, reading jumps there; TOMBSTONE: VF_GONE_* */

@@ -10,11 +10,6 @@
 
 enum { GATHER_MAX = 1280 }; /* holds the identity of a session with names of the greatest length */
 
-typedef struct {
-    const void *ptr;
-    size_t size;
-} part;
-
 static vf_key canonical(XXH128_hash_t hash) {
     XXH128_canonical_t bytes;
     vf_key key;
@@ -24,7 +19,7 @@ static vf_key canonical(XXH128_hash_t hash) {
     return key;
 }
 
-static vf_key stream_parts(const part *parts, size_t count) {
+static vf_key stream_parts(const vf_piece *parts, size_t count) {
     XXH3_state_t state;
     XXH3_128bits_reset(&state);
     for (size_t i = 0; i < count; i++) {
@@ -34,7 +29,7 @@ static vf_key stream_parts(const part *parts, size_t count) {
     return canonical(XXH3_128bits_digest(&state));
 }
 
-static vf_key hash_parts(const part *parts, size_t count) {
+static vf_key hash_parts(const vf_piece *parts, size_t count) {
     uint8_t bytes[GATHER_MAX];
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
@@ -51,11 +46,21 @@ uint64_t vf_sum64(const void *data, size_t size, uint64_t seed) {
     return XXH3_64bits_withSeed(data, size, seed);
 }
 
+uint64_t vf_sum64_parts(const vf_piece *parts, size_t count) {
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].size > 0)
+            XXH3_64bits_update(&state, parts[i].ptr, parts[i].size);
+    }
+    return XXH3_64bits_digest(&state);
+}
+
 vf_key vf_session_key(const char *machine, size_t machine_size, const char *id, size_t id_size) {
     le32 machine_length, id_length;
     vf_put32(&machine_length, (uint32_t)machine_size);
     vf_put32(&id_length, (uint32_t)id_size);
-    const part parts[] = {
+    const vf_piece parts[] = {
         {&machine_length, sizeof machine_length},
         {machine, machine_size},
         {&id_length, sizeof id_length},
@@ -67,7 +72,7 @@ vf_key vf_session_key(const char *machine, size_t machine_size, const char *id, 
 vf_key vf_string_key(uint32_t space, const void *text, size_t size) {
     le32 number;
     vf_put32(&number, space);
-    const part parts[] = {{&number, sizeof number}, {text, size}};
+    const vf_piece parts[] = {{&number, sizeof number}, {text, size}};
     return hash_parts(parts, sizeof parts / sizeof *parts);
 }
 
@@ -81,7 +86,18 @@ uint64_t vf_charge_part(const void *request_id, size_t size) {
 vf_key vf_line_uid(vf_key session, const void *line, size_t size, uint64_t nth) {
     le64 number;
     vf_put64(&number, nth);
-    const part parts[] = {{session.b, sizeof session.b}, {&number, sizeof number}, {line, size}};
+    const vf_piece parts[] = {{session.b, sizeof session.b}, {&number, sizeof number}, {line, size}};
+    return hash_parts(parts, sizeof parts / sizeof *parts);
+}
+
+vf_key vf_origin_uid(const uint8_t store_uuid[16], uint64_t lsn, int64_t time) {
+    le32 space;
+    le64 place, when;
+    vf_put32(&space, VF_SPACE_ORIGIN);
+    vf_put64(&place, lsn);
+    vf_put_i64(&when, time);
+    const vf_piece parts[] = {
+        {&space, sizeof space}, {store_uuid, 16}, {&place, sizeof place}, {&when, sizeof when}};
     return hash_parts(parts, sizeof parts / sizeof *parts);
 }
 

@@ -32,6 +32,11 @@ static int fill_delete(varve_batch *batch, const void *what) {
     return varve_batch_delete(batch, varve_cstr(NULL), varve_cstr(((const branch *)what)->session));
 }
 
+static int fill_one(varve_batch *batch, const void *what) {
+    const varve_event *event = what;
+    return event->type.size > 0 ? varve_batch_add(batch, event) : varve_batch_set(batch, event);
+}
+
 static void fork_at(varve *store, const char *child, const char *parent, uint64_t seq,
                     int expected) {
     one(store, fill_fork, &(branch){child, parent, seq}, expected);
@@ -107,6 +112,24 @@ static void a_fork_has_its_parents_events_and_then_its_own(void **state) {
     fork_at(store, "child", "p", 2, VARVE_E_EXISTS);
     fork_at(store, "other", "p", 99, VARVE_E_NOT_FOUND);
     fork_at(store, "other", "nobody", 1, VARVE_E_NOT_FOUND);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
+static void a_uid_of_the_parent_is_none_of_the_fork(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store = scratch_open(path, 64 << 10);
+    varve_event event = scratch_event("p", "user");
+    event.present = VARVE_HAS_UID;
+    event.uid = varve_name_uid(varve_cstr(NULL), varve_cstr("p"), varve_cstr("met"));
+    one(store, fill_one, &event, VARVE_OK);
+    fork_at(store, "child", "p", UINT64_MAX, VARVE_OK);
+    event.session_id = varve_cstr("child");
+    one(store, fill_one, &event, VARVE_OK);
+    one(store, fill_one, &event, VARVE_OK);
+    assert_int_equal(scratch_session(store, "child").events, 1);
     scratch_verify(store);
     varve_close(&store);
     scratch_free(path);
@@ -189,6 +212,50 @@ static void a_fork_can_be_rewound_into_what_it_shares(void **state) {
     scratch_free(path);
 }
 
+static varve_event priced(const char *session, uint8_t source, int64_t time, int64_t cost) {
+    varve_event event = scratch_event(session, "ApiRequest");
+    event.source = source;
+    event.present = VARVE_HAS_TIME | VARVE_HAS_COST | VARVE_HAS_CHARGE;
+    event.time = time;
+    event.cost = cost;
+    event.present |= VARVE_HAS_TOKENS;
+    event.tokens[0] = cost;
+    event.charge = varve_charge_key(varve_cstr("message"));
+    return event;
+}
+
+/* What a rewind leaves must not depend on what came in the same batch of the index, or later. */
+static void a_rewind_leaves_the_same_whenever_it_is_folded(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store = scratch_open(path, 64 << 10);
+    varve_event event = priced("s", VARVE_SOURCE_HOOK, 10, 5);
+    one(store, fill_one, &event, VARVE_OK);
+    rewind_to(store, "s", 0, VARVE_OK); /* s was first, so it is charged what the next line tells */
+    event = priced("other", VARVE_SOURCE_TRANSCRIPT, 20, 50);
+    one(store, fill_one, &event, VARVE_OK);
+    assert_int_equal(scratch_session(store, "s").sources, 1 << VARVE_SOURCE_HOOK);
+    assert_int_equal(scratch_session(store, "s").by_source[VARVE_SOURCE_TRANSCRIPT].cost, 50);
+    scratch_verify(store);
+    event = scratch_event("t", "user");
+    event.present = VARVE_HAS_TIME;
+    event.time = 20;
+    event.str[VARVE_STR_MODEL] = varve_cstr("later");
+    one(store, fill_one, &event, VARVE_OK);
+    event.type = varve_cstr(NULL);
+    event.time = 10;
+    event.str[VARVE_STR_MODEL] = varve_cstr("earlier");
+    one(store, fill_one, &event, VARVE_OK);
+    rewind_to(store, "t", 0, VARVE_OK);
+    assert_str(scratch_session(store, "t").str[VARVE_STR_MODEL], "earlier");
+    event = scratch_event("u", "user");
+    event.str[VARVE_STR_MODEL] = varve_cstr("a third");
+    one(store, fill_one, &event, VARVE_OK);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 static int fill_labels(varve_batch *batch, const void *what) {
     varve_event event = scratch_event("s", "");
     event.str[VARVE_STR_LABELS] = varve_cstr(what);
@@ -246,9 +313,11 @@ static void counters_that_are_said_outright_replace_each_other(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fork_has_its_parents_events_and_then_its_own),
+        cmocka_unit_test(a_uid_of_the_parent_is_none_of_the_fork),
         cmocka_unit_test(a_deleted_parent_changes_nothing_in_its_fork),
         cmocka_unit_test(a_rewind_hides_what_came_after_and_keeps_what_was_paid),
         cmocka_unit_test(a_fork_can_be_rewound_into_what_it_shares),
+        cmocka_unit_test(a_rewind_leaves_the_same_whenever_it_is_folded),
         cmocka_unit_test(labels_are_set_and_taken_away_one_by_one),
         cmocka_unit_test(counters_that_are_said_outright_replace_each_other),
     };

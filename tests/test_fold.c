@@ -3,6 +3,7 @@
  * order or the batches in which they came. Random histories are appended in several orders and
  * compared.
  */
+#include "tests/support/lives.h"
 #include "tests/support/scratch.h"
 
 #include <stdbool.h>
@@ -120,37 +121,9 @@ static varve *fill(const char *path, uint64_t seed, const int *order, int count,
     return store;
 }
 
-static void same_text(varve_str a, varve_str b) {
-    assert_int_equal(a.ptr == NULL, b.ptr == NULL);
-    assert_int_equal(a.size, b.size);
-    if (a.size > 0)
-        assert_memory_equal(a.ptr, b.ptr, a.size);
-}
-
 /* All but what names places: row, lsn, seq. */
 static void same_session(varve *one, varve *other, const char *id) {
-    varve_scan *scan[2];
-    varve_session session[2];
-    varve *store[2] = {one, other};
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(varve_scan_open(store[i], &scan[i]), VARVE_OK);
-        assert_int_equal(varve_scan_get(scan[i], varve_cstr("m"), varve_cstr(id), &session[i]),
-                         VARVE_OK);
-    }
-    for (int s = 0; s < VARVE_STRS; s++)
-        same_text(session[0].str[s], session[1].str[s]);
-    same_text(session[0].first_text, session[1].first_text);
-    same_text(session[0].last_text, session[1].last_text);
-    for (int i = 0; i < 2; i++) {
-        varve_session *s = &session[i];
-        memset(s->str, 0, sizeof s->str);
-        s->first_text = s->last_text = s->session_id = s->machine_id = varve_cstr(NULL);
-        s->row = s->last_lsn = s->last_seq = s->parent_row = 0;
-    }
-    assert_memory_equal(session[0].by_source, session[1].by_source, sizeof session[0].by_source);
-    assert_memory_equal(&session[0], &session[1], sizeof session[0]);
-    varve_scan_close(&scan[0]);
-    varve_scan_close(&scan[1]);
+    lives_same_session(one, other, varve_cstr("m"), varve_cstr(id));
 }
 
 /* Appends every record of one store to another, as a program would that unites them. */

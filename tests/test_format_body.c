@@ -30,6 +30,10 @@ static vf_result decode(const body_bytes *in, vf_body *ret_body) {
     return vf_body_decode(in->bytes, in->size, ret_body);
 }
 
+static uint32_t sum_of(const body_bytes *b) {
+    return (uint32_t)vf_sum64(b->bytes, b->size, 0);
+}
+
 /* A body with a few strings and a payload: 192 + 3 * 8 + 2 + 0 + 4 + 5 = 227 bytes, padded to 232.
  */
 static void encode_sample(body_bytes *out) {
@@ -99,6 +103,29 @@ static void what_was_encoded_comes_back(void **state) {
         if (payload != NULL)
             assert_memory_equal(body.payload, payload, 7);
         assert_null(body.unknown_strings);
+    }
+}
+
+static void a_content_sum_does_not_see_where_a_copy_came_from(void **state) {
+    (void)state;
+    body_bytes original, copy;
+    vf_body body;
+    encode_sample(&original);
+    assert_int_equal(decode(&original, &body), VF_OK);
+    assert_int_equal(vf_body_content_sum(&body), sum_of(&original));
+    vf_fixed fixed = get_fixed(&original);
+    vf_put64(&fixed.present, vf_get64(fixed.present) | VF_HAS_UID);
+    memset(&fixed.uid, 7, sizeof fixed.uid);
+    vf_put64(&fixed.prev_set, 4096);
+    for (int own = 0; own < 2; own++) { /* a uid of its own belongs to what a record says */
+        copy = original;
+        vf_put32(&fixed.flags, VF_EV_REPEATED | (own ? 0u : (uint32_t)VF_EV_ORIGIN));
+        patch_fixed(&copy, &fixed);
+        assert_int_equal(decode(&copy, &body), VF_OK);
+        if (own)
+            assert_int_not_equal(vf_body_content_sum(&body), sum_of(&original));
+        else
+            assert_int_equal(vf_body_content_sum(&body), sum_of(&original));
     }
 }
 
@@ -418,6 +445,7 @@ static void a_cursor_that_does_not_hold_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_encoded_comes_back),
+        cmocka_unit_test(a_content_sum_does_not_see_where_a_copy_came_from),
         cmocka_unit_test(absent_and_empty_stay_apart),
         cmocka_unit_test(a_payload_is_never_written_without_its_bit),
         cmocka_unit_test(unknown_strings_bits_and_enum_values_are_let_through),

@@ -97,6 +97,32 @@ static void line_uid_is_the_hash_of_session_number_and_line(void **state) {
     assert_false(vf_key_equal(vf_line_uid(session, "{}", 2, 0), vf_line_uid(session, "{}", 2, 1)));
 }
 
+static void origin_uid_is_the_hash_of_store_place_and_time(void **state) {
+    (void)state;
+    uint8_t bytes[4 + 16 + 8 + 8], uuid[16];
+    randomness r = {4};
+    random_bytes(&r, uuid, sizeof uuid);
+    put_u32(bytes, 4);
+    memcpy(bytes + 4, uuid, sizeof uuid);
+    put_u64(bytes + 20, 0x0000000100001118u);
+    put_u64(bytes + 28, (uint64_t)-5);
+    assert_key(vf_origin_uid(uuid, 0x0000000100001118u, -5), plain_key(bytes, sizeof bytes));
+}
+
+static void a_sum_of_parts_is_that_of_the_whole(void **state) {
+    (void)state;
+    uint8_t bytes[LONG];
+    randomness r = {5};
+    random_bytes(&r, bytes, sizeof bytes);
+    for (size_t first = 0; first < 300; first += 37) {
+        const vf_piece parts[] = {{bytes, first},
+                                  {NULL, 0},
+                                  {bytes + first, 11},
+                                  {bytes + first + 11, LONG - first - 11}};
+        assert_int_equal(vf_sum64_parts(parts, 4), vf_sum64(bytes, LONG, 0));
+    }
+}
+
 static void known_answers_stay_known(void **state) {
     (void)state;
     /* From the published vectors of XXH3: the empty input, and its canonical 128-bit form. */
@@ -127,6 +153,8 @@ int main(void) {
         cmocka_unit_test(moving_the_border_between_machine_and_session_changes_the_key),
         cmocka_unit_test(string_key_is_the_hash_of_its_space_and_text),
         cmocka_unit_test(line_uid_is_the_hash_of_session_number_and_line),
+        cmocka_unit_test(origin_uid_is_the_hash_of_store_place_and_time),
+        cmocka_unit_test(a_sum_of_parts_is_that_of_the_whole),
         cmocka_unit_test(known_answers_stay_known),
         cmocka_unit_test(only_the_key_of_zeros_is_zero),
     };

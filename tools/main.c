@@ -34,6 +34,7 @@ static const struct command {
     {"fork", cmd_fork, "a new session that begins as another one did"},
     {"rewind", cmd_rewind, "hide what a session came to after a point"},
     {"delete", cmd_delete, "hide a session"},
+    {"merge", cmd_merge, "append what other stores hold"},
     {"reconcile", cmd_reconcile, "mark the sessions whose process has died"},
     {"compact", cmd_compact, "pack the log, merge packed segments"},
     {"gc", cmd_gc, "drop sessions that are old"},
