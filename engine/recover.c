@@ -198,8 +198,18 @@ int ve_rebuild(varve *store, uint64_t tail) {
 }
 
 int ve_private_index(varve *store, ve_index *index, uint64_t tail) {
+    ve_layout *layout = NULL, *before = store->reading;
     int result = ve_index_create(store, index, 0, true);
-    return result == VARVE_OK ? fold_all(store, index, tail) : result;
+    if (result == VARVE_OK)
+        result = ve_layout_keep(store, tail, &layout); /* a compaction may go on meanwhile */
+    if (result < 0)
+        return result;
+    store->reading = layout;
+    result = fold_all(store, index, tail);
+    store->reading = before;
+    if (index != &store->index) /* else it is the handle's snapshot: kept until that is closed */
+        ve_layout_release(store, layout);
+    return result;
 }
 
 

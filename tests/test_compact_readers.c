@@ -204,7 +204,7 @@ static void a_cursor_reads_a_segment_that_grew_before_it_was_removed(void **stat
     (void)state;
     scene s;
     scene_open(&s);
-    grow(&s, 2);
+    grow(&s, 8);
     varve *other = open_reading(s.path, VARVE_OPEN_READ_ONLY);
     reading expected[KINDS], found[KINDS];
     read_at_once(other, expected);
