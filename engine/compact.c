@@ -313,6 +313,19 @@ static int run(varve *store, const choice *c, const ve_gone *gone, varve_compact
     return ve_pack_job(store, &job, c->last, c->tier, raw_bytes, done);
 }
 
+/* Under both locks: a compaction that died may have left a manifest that CONTROL does not name yet. Who opens the store now
+ * follows it, and what it replaced is about to go: so all others must follow too. */
+static int adopt(varve *store) {
+    int result = ve_layout_read(store);
+    uint64_t generation = result < 0 ? 0 : store->layout->generation;
+    if (result < 0 || ve_word(&store->control->manifest) == generation)
+        return result;
+    if (store->os->fsync(store->dir) < 0)
+        return ve_fail_os(store, "%s: cannot be synced", store->path);
+    ve_set_word(&store->control->manifest, generation);
+    return VARVE_OK;
+}
+
 int ve_pack_lock(varve *store) {
     int result = ve_open_lock(store, "LOCK.compact", &store->lock_compact);
     if (result == VARVE_OK)
@@ -322,6 +335,8 @@ int ve_pack_lock(varve *store) {
     result = ve_lock(store, store->lock_append, "LOCK.append");
     if (result == VARVE_OK) {
         result = ve_catch_up(store);
+        if (result == VARVE_OK)
+            result = adopt(store);
         ve_unlock(store, store->lock_append);
     }
     if (result < 0)

@@ -21,7 +21,7 @@ void ve_manifest_name(char ret_name[32], uint64_t generation) {
 
 /* ---- Packed segments ---- */
 
-static void release_file(varve *store, ve_packed *file) {
+void ve_packed_release(varve *store, ve_packed *file) {
     if (file == NULL || --file->refs > 0)
         return;
     ve_units_forget(store, file);
@@ -142,7 +142,7 @@ static ve_packed *known_file(const varve *store, const vf_manifest_entry *entry)
 
 static void free_layout(varve *store, ve_layout *layout) {
     for (size_t i = 0; i < layout->files; i++)
-        release_file(store, layout->file[i]);
+        ve_packed_release(store, layout->file[i]);
     free(layout->file);
     free(layout);
 }
@@ -213,6 +213,10 @@ static void put_in_force(varve *store, ve_layout *layout) {
     else
         store->oldest = layout;
     store->layout = layout;
+    if (store->write_fd >= 0 && store->write_segment < layout->first_raw) {
+        store->os->close(store->write_fd); /* nothing is appended to it any more */
+        store->write_fd = -1;
+    }
     sweep(store);
 }
 
@@ -276,15 +280,6 @@ int ve_layout_follow(varve *store) {
     return result;
 }
 
-bool ve_layout_moved(varve *store) {
-    if (store->reading != NULL || store->layout == NULL)
-        return false; /* a cursor's files are kept */
-    uint64_t before = store->layout->generation;
-    if (store->control != NULL && ve_word(&store->control->manifest) == before)
-        return false;
-    return ve_layout_read(store) == VARVE_OK && store->layout->generation != before;
-}
-
 ve_layout *ve_layout_now(varve *store) {
     if (store->reading != NULL)
         return store->reading;
@@ -326,28 +321,68 @@ int ve_layout_file(varve *store, uint64_t lsn, ve_packed **ret_file) {
     return 1;
 }
 
-int ve_layout_keep(varve *store, uint64_t tail, ve_layout **ret_layout) {
-    int result = VARVE_E_NOT_FOUND;
-    for (int i = 0; i < 100 && result == VARVE_E_NOT_FOUND; i++) { /* a compaction may be at it */
-        if ((result = i == 0 ? ve_layout_follow(store) : ve_layout_read(store)) < 0)
-            return result;
-        ve_layout *layout = store->layout;
-        for (size_t f = 0; f < layout->files && result == VARVE_OK; f++)
-            result = map_file(store, layout->file[f]);
-        for (uint32_t number = layout->first_raw;
-             number <= vf_lsn_segment(tail) && result == VARVE_OK; number++)
-            if (ve_log_segment(store, number) == NULL && store->trouble < 0)
-                result = store->trouble;
-        bool gone = result == VARVE_E_NOT_FOUND && store->control != NULL &&
-                    ve_word(&store->control->manifest) == layout->generation;
-        if (gone) /* it is not a compaction: lost; what is there is served */
-            result = VARVE_OK;
-    }
-    if (result == VARVE_OK) {
-        store->layout->refs++;
-        *ret_layout = store->layout;
+/* Maps all that a layout needs up to 'tail', as long as it is now. VARVE_E_NOT_FOUND: something is gone. */
+static int map_layout(varve *store, ve_layout *layout, uint64_t tail) {
+    int result = VARVE_OK;
+    for (size_t f = 0; f < layout->files && result == VARVE_OK; f++)
+        result = map_file(store, layout->file[f]);
+    for (uint32_t number = layout->first_raw;
+         number <= vf_lsn_segment(tail) && result == VARVE_OK; number++) {
+        ve_segment *segment = ve_log_segment(store, number);
+        if (segment == NULL && store->trouble < 0)
+            return store->trouble;
+        uint64_t end = number == vf_lsn_segment(tail) ? tail : ve_log_end(store, number);
+        if (segment == NULL)
+            result = VARVE_E_NOT_FOUND;
+        else if (vf_lsn_offset(end) > segment->file_size)
+            result = ve_log_measure(store, segment);
     }
     return result;
+}
+
+int ve_layout_keep(varve *store, uint64_t tail, ve_layout **ret_layout) {
+    enum { TRIES = 100 };
+    int result = ve_layout_follow(store);
+    for (int i = 0; i < TRIES && result == VARVE_OK; i++) {
+        ve_layout *layout = store->layout;
+        layout->refs++; /* what is mapped stays, also when another one comes into force */
+        result = map_layout(store, layout, tail);
+        if (ve_is_damage(result)) { /* a compaction may be at it */
+            result = ve_layout_read(store);
+            if (result == VARVE_OK && store->layout != layout) {
+                ve_layout_release(store, layout);
+                continue;
+            }
+            if (ve_is_damage(result)) /* it is lost; what is there is served */
+                result = VARVE_OK;
+        }
+        if (result < 0) {
+            ve_layout_release(store, layout);
+            return result;
+        }
+        *ret_layout = layout;
+        return VARVE_OK;
+    }
+    return result < 0 ? result
+                      : ve_fail(store, VARVE_E_CORRUPT,
+                                "%s: packed segments are replaced again and again", store->path);
+}
+
+ve_layout *ve_layout_hold(varve *store) {
+    ve_layout *layout = ve_layout_now(store);
+    if (layout != NULL)
+        layout->refs++;
+    return layout;
+}
+
+bool ve_layout_moved(varve *store) {
+    ve_layout *before = store->layout;
+    if (store->reading != NULL || before == NULL ||
+        (store->control != NULL && ve_word(&store->control->manifest) == before->generation))
+        return false;
+    if (store->kept == NULL)
+        store->kept = ve_layout_hold(store);
+    return ve_layout_read(store) == VARVE_OK && store->layout != before;
 }
 
 void ve_layout_release(varve *store, ve_layout *layout) {

@@ -38,6 +38,7 @@ void ve_log_close(varve *store) {
     free(log->segment);
     free(log->retired);
     free(log->retired_size);
+    free(log->retired_number);
     if (log->dir >= 0)
         store->os->close(log->dir);
     *log = (ve_log){.dir = -1};
@@ -53,6 +54,11 @@ static bool retire(ve_log *log, ve_segment *segment) {
     if (sizes == NULL)
         return false;
     log->retired_size = sizes;
+    uint32_t *numbers = realloc(log->retired_number, (log->retired_count + 1) * sizeof *numbers);
+    if (numbers == NULL)
+        return false;
+    log->retired_number = numbers;
+    numbers[log->retired_count] = segment->number;
     maps[log->retired_count] = (void *)(uintptr_t)segment->map;
     sizes[log->retired_count++] = segment->map_size;
     segment->map = NULL;
@@ -141,7 +147,16 @@ static int make_room(varve *store, uint32_t number) {
 void ve_log_forget(varve *store, uint32_t number) {
     if (number > store->log.count)
         return;
-    ve_segment *known = store->log.segment[number - 1];
+    ve_log *log = &store->log;
+    ve_segment *known = log->segment[number - 1];
+    for (size_t i = log->retired_count; i > 0; i--)
+        if (log->retired_number[i - 1] == number) {
+            store->os->munmap(log->retired[i - 1], log->retired_size[i - 1]);
+            log->retired_count--;
+            log->retired[i - 1] = log->retired[log->retired_count];
+            log->retired_size[i - 1] = log->retired_size[log->retired_count];
+            log->retired_number[i - 1] = log->retired_number[log->retired_count];
+        }
     unmap(store, known);
     *known = (ve_segment){.number = number};
 }
@@ -177,15 +192,19 @@ int ve_log_refresh(varve *store) {
         GAP_MAX = 1000
     }; /* lost segments are stepped over; a stray file with a high number is none of ours */
     found_segments found = {0};
-    uint32_t highest = 0;
+    uint32_t highest = store->layout == NULL ? 0 : store->layout->first_raw - 1;
     if (store->os->list(store->log.dir, note_segment, &found) < 0) {
         free(found.numbers);
         return ve_fail_os(store, "%s/seg: cannot be listed", store->path);
     }
     if (found.count > 1)
         qsort(found.numbers, found.count, sizeof *found.numbers, by_number);
-    for (size_t i = 0; i < found.count && found.numbers[i] - highest <= GAP_MAX; i++)
-        highest = found.numbers[i];
+    for (size_t i = 0; i < found.count; i++) {
+        if (found.numbers[i] > highest && found.numbers[i] - highest > GAP_MAX)
+            break;
+        if (found.numbers[i] > highest) /* else it is packed */
+            highest = found.numbers[i];
+    }
     free(found.numbers);
     return make_room(store, highest);
 }
@@ -243,6 +262,8 @@ static int readable(varve *store, ve_segment *segment, uint64_t *ret_limit) {
     int result = end > segment->file_size ? ve_log_measure(store, segment)
                                           : VARVE_OK; /* it has grown since, or was cut */
     *ret_limit = end < segment->file_size ? end : segment->file_size;
+    if (result < 0 && store->reading != NULL && store->trouble >= 0)
+        return VARVE_OK; /* the file was removed; what the cursor reads was measured when it was opened */
     return result;
 }
 

@@ -180,15 +180,17 @@ int ve_manifest_sweep(varve *store, uint64_t *removed) {
     clearing c = {.store = store, .removed = removed};
     char kept[32];
     ve_manifest_name(kept, store->layout->generation);
-    int result = clear_segments(&c);
-    c.count = 0;
-    if (result == VARVE_OK && store->os->list(store->dir, note_name, &c) < 0)
+    int result = VARVE_OK;
+    /* First the manifests, so that none is there whose segments are not. */
+    if (store->os->list(store->dir, note_name, &c) < 0)
         result = ve_fail_os(store, "%s: cannot be listed", store->path);
     for (size_t i = 0; i < c.count && result == VARVE_OK; i++) {
         bool manifest = strncmp(c.name[i], "manifest.", 9) == 0 && strcmp(c.name[i], kept) != 0;
         if (manifest || strncmp(c.name[i], "tmp.", 4) == 0)
             result = remove_one(&c, store->dir, c.name[i]);
     }
+    if (result == VARVE_OK)
+        result = clear_segments(&c);
     free(c.name);
     return result;
 }

@@ -10,38 +10,29 @@ static int bad_record(varve *store, uint64_t lsn, vf_result result) {
                    vf_lsn_segment(lsn), vf_lsn_offset(lsn), vf_result_text(result));
 }
 
-/* A file that is gone may have been packed meanwhile. */
-static bool again(varve *store, int result) {
-    return result == VARVE_E_NOT_FOUND && ve_layout_moved(store);
+static int find_record(varve *store, const vf_key *session, uint64_t lsn, bool whole,
+                       ve_record *ret_record) {
+    ve_packed *file;
+    int packed = ve_layout_file(store, lsn, &file);
+    return packed == 1   ? ve_packed_record(store, file, session, lsn, whole, ret_record)
+           : packed == 0 ? ve_log_raw(store, lsn, whole, ret_record)
+                         : packed;
 }
 
 int ve_log_record(varve *store, const vf_key *session, uint64_t lsn, ve_record *ret_record) {
-    ve_packed *file;
-    int result;
-    do {
-        result = ve_layout_file(store, lsn, &file);
-        if (result == 1)
-            result = ve_packed_record(store, file, session, lsn, true, ret_record);
-        else if (result == 0)
-            result = ve_log_raw(store, lsn, true, ret_record);
-    } while (again(store, result));
-    return result;
+    int result = find_record(store, session, lsn, true, ret_record);
+    return ve_is_damage(result) && ve_layout_moved(store)
+               ? find_record(store, session, lsn, true, ret_record)
+               : result;
 }
 
 int ve_log_frame(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame) {
-    ve_packed *file;
     ve_record record;
-    int result;
-    do {
-        result = ve_layout_file(store, lsn, &file);
-        if (result == 0) {
-            result = ve_log_raw(store, lsn, false, &record);
-        } else if (result == 1) {
-            ve_hold own = {0}, *before = ve_hold_use(store, &own);
-            result = ve_packed_record(store, file, session, lsn, false, &record);
-            ve_hold_end(store, &own, before);
-        }
-    } while (again(store, result));
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    int result = find_record(store, session, lsn, false, &record);
+    if (ve_is_damage(result) && ve_layout_moved(store))
+        result = find_record(store, session, lsn, false, &record);
+    ve_hold_end(store, &own, before);
     if (result == VARVE_OK)
         *ret_frame = record.frame;
     return result;
@@ -57,24 +48,23 @@ int ve_log_body(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret
     return ve_record_body(store, &record, ret_body);
 }
 
-static int find_ref(varve *store, const vf_key *session, uint64_t lsn, bool body,
+static int find_ref(varve *store, const vf_key *session, uint64_t lsn, bool whole,
                     ve_record *ret_record) {
     ve_packed *file;
-    int result;
-    do {
-        result = ve_layout_file(store, lsn, &file);
-        if (result == 0)
-            result = ve_log_raw(store, lsn, body, ret_record);
-        else if (result == 1 && (result = ve_packed_pin(store, file, session, lsn, ret_record)) ==
-                                    VARVE_E_NOT_FOUND)
-            result = ve_packed_record(store, file, session, lsn, body, ret_record);
-    } while (again(store, result));
+    int result = ve_layout_file(store, lsn, &file);
+    if (result == 0)
+        return ve_log_raw(store, lsn, whole, ret_record);
+    if (result == 1 &&
+        (result = ve_packed_pin(store, file, session, lsn, ret_record)) == VARVE_E_NOT_FOUND)
+        result = ve_packed_record(store, file, session, lsn, whole, ret_record);
     return result;
 }
 
 int ve_log_ref_sum(varve *store, const vf_key *session, uint64_t lsn, uint32_t *ret_sum) {
     ve_record record;
     int result = find_ref(store, session, lsn, true, &record);
+    if (ve_is_damage(result) && ve_layout_moved(store))
+        result = find_ref(store, session, lsn, true, &record);
     return result < 0 ? result : ve_record_sum(store, &record, ret_sum);
 }
 
@@ -82,6 +72,8 @@ int ve_log_ref(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_
                vf_body *ret_body) {
     ve_record record;
     int result = find_ref(store, session, lsn, ret_body != NULL, &record);
+    if (ve_is_damage(result) && ve_layout_moved(store))
+        result = find_ref(store, session, lsn, ret_body != NULL, &record);
     if (result < 0)
         return result;
     *ret_frame = record.frame;

@@ -12,7 +12,8 @@ struct varve_scan {
     bool strings;
     char *labels;
     size_t labels_room;
-    ve_hold hold; /* what was given last */
+    ve_hold hold; /* what was given last, */
+    ve_layout *layout; /* and by what it was read */
 };
 
 /* Which record gives which text of a session. */
@@ -65,6 +66,7 @@ void varve_scan_close(varve_scan **scan) {
         return;
     free((*scan)->labels);
     ve_hold_free((*scan)->store, &(*scan)->hold);
+    ve_layout_release((*scan)->store, (*scan)->layout);
     free(*scan);
     *scan = NULL;
 }
@@ -335,6 +337,8 @@ static int get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
     varve *store = scan->store;
     ve_hold *before = ve_hold_use(store, &scan->hold);
     ve_hold_drop(store, &scan->hold);
+    ve_layout_release(store, scan->layout);
+    scan->layout = ve_layout_hold(store);
     int found = read_session(scan, row, ret_session);
     store->hold = before;
     return found;

@@ -60,8 +60,11 @@ void ve_say(varve *store, const char *format, ...) {
 }
 
 int ve_enter(varve *store) {
-    if (store->fork_mark == NULL || store->fork_mark[0] == 1)
+    if (store->fork_mark == NULL || store->fork_mark[0] == 1) {
+        ve_layout_release(store, store->kept);
+        store->kept = NULL;
         return VARVE_OK;
+    }
     return ve_fail(store, VARVE_E_FORKED,
                    "%s: this handle belongs to the parent process: open the store again",
                    store->path);

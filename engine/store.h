@@ -52,6 +52,7 @@ typedef struct ve_log {
     int dir;        /* seg/ */
     void **retired; /* mappings that were replaced; kept until close for pointers given out */
     size_t *retired_size;
+    uint32_t *retired_number; /* whose mapping it was */
     size_t retired_count;
 } ve_log;
 
@@ -67,7 +68,7 @@ typedef struct ve_packed {
     uint32_t number;
     uint64_t first, end; /* its records are those of [first, end) */
     uint64_t file_size, sum;
-    uint32_t refs;
+    uint32_t refs; /* of layouts, and of open blocks that are in use */
     const uint8_t *map; /* NULL = not opened yet */
     vf_packed_footer footer;
     bool checked;        /* the footer and tables hold */
@@ -215,6 +216,7 @@ struct varve {
     ve_log log;
     ve_layout *oldest, *layout; /* all that are in use; the one in force. NULL = not read yet */
     ve_layout *reading;         /* the one that a cursor reads by; NULL = the one in force */
+    ve_layout *kept;            /* kept until the next call, as what it gave may be in use */
     ve_units units;
     ve_hold own_hold, *hold; /* hold: where what is read is kept */
     int write_fd; /* the active segment, -1 = not open */
@@ -334,14 +336,17 @@ int ve_log_seek(varve *store, const vf_key *session, uint64_t lsn, uint64_t seq,
 ve_layout *ve_layout_now(varve *store);
 /* Takes in a newer manifest, if there is one. */
 int ve_layout_follow(varve *store);
-/* Whether there is a newer manifest than the one that was read by; it is taken in then. For who did not find a file. */
-bool ve_layout_moved(varve *store);
 /* Reads the manifest in force anew, whatever CONTROL says. */
 int ve_layout_read(varve *store);
 /* Keeps the files of the layout in force, and the raw segments behind them up to 'tail', until they are let go. */
 int ve_layout_keep(varve *store, uint64_t tail, ve_layout **ret_layout);
+/* The same for what the caller has read by it so far: its mappings stay. May give NULL. */
+ve_layout *ve_layout_hold(varve *store);
+/* Something could not be read: whether a compaction has moved it, and a newer layout is in force now. */
+bool ve_layout_moved(varve *store);
 void ve_layout_release(varve *store, ve_layout *layout);
 void ve_layout_close(varve *store);
+void ve_packed_release(varve *store, ve_packed *file);
 /* The packed segment that holds 'lsn', opened and checked: 1; 0: it is not in a packed one; or an error. */
 int ve_layout_file(varve *store, uint64_t lsn, ve_packed **ret_file);
 void ve_packed_name(char ret_name[16], uint32_t number);

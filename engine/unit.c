@@ -18,9 +18,9 @@ ve_hold *ve_hold_use(varve *store, ve_hold *hold) {
 }
 
 void ve_hold_drop(varve *store, ve_hold *hold) {
-    (void)store;
-    for (size_t i = 0; i < hold->count; i++)
-        hold->unit[i]->refs--;
+    for (size_t i = 0; i < hold->count; i++) /* its file stays open as long as a block of it is in use */
+        if (--hold->unit[i]->refs == 0)
+            ve_packed_release(store, hold->unit[i]->file);
     hold->count = 0;
 }
 
@@ -42,7 +42,8 @@ static bool keep(ve_hold *hold, ve_unit *unit) {
             return true;
     if (!ve_grow(&hold->unit, &hold->room, hold->count + 1, sizeof *hold->unit))
         return false;
-    unit->refs++;
+    if (unit->refs++ == 0)
+        unit->file->refs++;
     hold->unit[hold->count++] = unit;
     return true;
 }

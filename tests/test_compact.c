@@ -209,6 +209,69 @@ static void a_budget_ends_a_compaction_and_the_next_goes_on(void **state) {
     pair_close(&p);
 }
 
+/* Behind a large record a block is begun, and all that goes into it is an event without any text. */
+static void a_block_without_texts_is_packed(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store;
+    assert_true(history_open(path, 0, &store));
+    scratch_append(store, "large", "Stop", 1);
+    scratch_append(store, "bare", "Stop", 1);
+    compact(store, VARVE_COMPACT_ALL, 0);
+    varve_batch *batch;
+    assert_int_equal(varve_batch_new(&batch), VARVE_OK);
+    varve_event event = scratch_event("large", "Stop");
+    event.payload = calloc(1, 3 << 20);
+    event.payload_size = 3 << 20;
+    assert_true(varve_batch_add(batch, &event) >= 0);
+    free((void *)(uintptr_t)event.payload);
+    event = scratch_event("bare", "Stop");
+    assert_true(varve_batch_add(batch, &event) >= 0);
+    assert_int_equal(varve_append(store, batch, VARVE_NONE, NULL), VARVE_OK);
+    varve_batch_free(&batch);
+    scratch_append(store, "large", "Stop", 400); /* a segment is full */
+    assert_int_equal(compact(store, 0, 0).made, 1);
+    scratch_check_seq(store, "bare", 2);
+    scratch_check_seq(store, "large", 402);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
+/* Numbers go on for ever, and what is packed leaves a gap before those that are still there. */
+static void a_thousand_packed_segments_are_no_gap_in_the_log(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store;
+    varve_batch *batch;
+    assert_true(history_open(path, 0, &store));
+    assert_int_equal(varve_batch_new(&batch), VARVE_OK);
+    varve_event event = scratch_event("large", "Stop");
+    event.payload_size = 61000;
+    event.payload = calloc(1, event.payload_size);
+    assert_true(varve_batch_add(batch, &event) >= 0);
+    free((void *)(uintptr_t)event.payload);
+    for (int i = 0; i < 1010; i++) {
+        assert_int_equal(varve_append(store, batch, VARVE_NONE, NULL), VARVE_OK);
+        if (i % 200 == 0)
+            compact(store, 0, 0);
+    }
+    compact(store, 0, 0);
+    assert_true(vf_lsn_segment(ve_tail(store)) > 1005);
+    assert_int_equal(varve_append(store, batch, VARVE_NONE, NULL), VARVE_OK);
+    varve_batch_free(&batch);
+    varve_close(&store);
+    tree_remove(path, "CONTROL");
+    tree_remove(path, "idx");
+    assert_true(history_open(path, 0, &store));
+    scratch_check_seq(store, "large", 1011);
+    scratch_append(store, "large", "Stop", 1);
+    scratch_check_seq(store, "large", 1012);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 static void who_may_only_read_does_not_compact(void **state) {
     (void)state;
     pair p;
@@ -241,6 +304,8 @@ int main(void) {
         cmocka_unit_test(appending_and_packing_go_on_when_CONTROL_and_index_were_lost),
         cmocka_unit_test(reindexing_changes_nothing),
         cmocka_unit_test(a_budget_ends_a_compaction_and_the_next_goes_on),
+        cmocka_unit_test(a_block_without_texts_is_packed),
+        cmocka_unit_test(a_thousand_packed_segments_are_no_gap_in_the_log),
         cmocka_unit_test(who_may_only_read_does_not_compact),
         cmocka_unit_test(an_empty_store_has_nothing_to_compact),
     };

@@ -260,6 +260,11 @@ static int dying_list(int dir, int (*each)(void *context, const char *name), voi
     return ve_os_system.list(dir, each, context);
 }
 
+static int dying_room(int fd, uint64_t *ret_free) {
+    called();
+    return ve_os_system.room(fd, ret_free);
+}
+
 static int dying_random(void *to, size_t size) {
     called();
     return ve_os_system.random(to, size);
@@ -303,6 +308,7 @@ const ve_os deaths_os = {
     .unlinkat = dying_unlinkat,
     .mkdirat = dying_mkdirat,
     .list = dying_list,
+    .room = dying_room,
     .random = dying_random,
     .now = plain_now,
     .monotonic = plain_monotonic,

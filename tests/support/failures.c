@@ -1,0 +1,156 @@
+/*
+ * Failing calls. See failures.h.
+ */
+#include "support/failures.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static uint64_t calls, call_to_fail;
+static int number;
+static bool until_told, syncs_only;
+
+void failures_at(uint64_t n, int error, bool lasting) {
+    calls = 0;
+    call_to_fail = n;
+    number = error;
+    until_told = lasting;
+    syncs_only = false;
+}
+
+void failures_of_syncs(uint64_t n, int error) {
+    failures_at(n, error, false);
+    syncs_only = true;
+}
+
+uint64_t failures_calls(void) {
+    return calls;
+}
+
+/* Whether this call fails. 'grows': it wants room on the disk. */
+static bool fails(bool grows, bool sync) {
+    calls += !syncs_only || sync;
+    bool due = call_to_fail != 0 && (until_told ? grows && calls >= call_to_fail : calls == call_to_fail && (!syncs_only || sync));
+    if (due)
+        errno = number;
+    return due;
+}
+
+static int failing_openat(int dir, const char *name, int flags, unsigned mode) {
+    bool makes = (flags & O_CREAT) != 0 && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+    return fails(makes, false) ? -1 : ve_os_system.openat(dir, name, flags, mode);
+}
+
+static int failing_close(int fd) {
+    int result = ve_os_system.close(fd); /* it is closed in any case */
+    return fails(false, false) ? -1 : result;
+}
+
+static ssize_t failing_pread(int fd, void *to, size_t size, int64_t offset) {
+    return fails(false, false) ? -1 : ve_os_system.pread(fd, to, size, offset);
+}
+
+static ssize_t failing_pwritev(int fd, const struct iovec *parts, int count, int64_t offset) {
+    return fails(true, false) ? -1 : ve_os_system.pwritev(fd, parts, count, offset);
+}
+
+static int failing_sync(int fd) {
+    (void)fd; /* nothing here outlives the machine */
+    return fails(false, true) ? -1 : 0;
+}
+
+static int failing_allocate(int fd, int64_t offset, int64_t size) {
+    return fails(true, false) ? -1 : ve_os_system.allocate(fd, offset, size);
+}
+
+static void *failing_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {
+    return fails(false, false) ? MAP_FAILED : ve_os_system.mmap(size, protection, flags, fd, offset);
+}
+
+static int failing_flock(int fd, int operation) {
+    return fails(false, false) ? -1 : ve_os_system.flock(fd, operation);
+}
+
+static int failing_fstat(int fd, struct stat *ret_stat) {
+    return fails(false, false) ? -1 : ve_os_system.fstat(fd, ret_stat);
+}
+
+static int failing_fstatat(int dir, const char *name, struct stat *ret_stat, int flags) {
+    return fails(false, false) ? -1 : ve_os_system.fstatat(dir, name, ret_stat, flags);
+}
+
+static int failing_linkat(int from_dir, const char *from, int to_dir, const char *to) {
+    return fails(true, false) ? -1 : ve_os_system.linkat(from_dir, from, to_dir, to);
+}
+
+static int failing_renameat(int from_dir, const char *from, int to_dir, const char *to) {
+    return fails(true, false) ? -1 : ve_os_system.renameat(from_dir, from, to_dir, to);
+}
+
+static int failing_unlinkat(int dir, const char *name, int flags) {
+    return fails(false, false) ? -1 : ve_os_system.unlinkat(dir, name, flags);
+}
+
+static int failing_mkdirat(int dir, const char *name, unsigned mode) {
+    return fails(true, false) ? -1 : ve_os_system.mkdirat(dir, name, mode);
+}
+
+static int failing_list(int dir, int (*each)(void *context, const char *name), void *context) {
+    return fails(false, false) ? -1 : ve_os_system.list(dir, each, context);
+}
+
+static int failing_room(int fd, uint64_t *ret_free) {
+    return fails(false, false) ? -1 : ve_os_system.room(fd, ret_free);
+}
+
+static int failing_random(void *to, size_t size) {
+    return fails(false, false) ? -1 : ve_os_system.random(to, size);
+}
+
+static int failing_munmap(void *at, size_t size) {
+    return ve_os_system.munmap(at, size);
+}
+
+static int64_t plain_now(void) {
+    return ve_os_system.now();
+}
+
+static int64_t plain_monotonic(void) {
+    return ve_os_system.monotonic();
+}
+
+static void plain_sleep(int64_t nanoseconds) {
+    ve_os_system.sleep(nanoseconds);
+}
+
+static int failing_boot_id(uint8_t ret_id[16]) {
+    return fails(false, false) ? -1 : ve_os_system.boot_id(ret_id);
+}
+
+const ve_os failures_os = {
+    .openat = failing_openat,
+    .close = failing_close,
+    .pread = failing_pread,
+    .pwritev = failing_pwritev,
+    .fdatasync = failing_sync,
+    .fsync = failing_sync,
+    .allocate = failing_allocate,
+    .mmap = failing_mmap,
+    .munmap = failing_munmap,
+    .flock = failing_flock,
+    .fstat = failing_fstat,
+    .fstatat = failing_fstatat,
+    .linkat = failing_linkat,
+    .renameat = failing_renameat,
+    .unlinkat = failing_unlinkat,
+    .mkdirat = failing_mkdirat,
+    .list = failing_list,
+    .room = failing_room,
+    .random = failing_random,
+    .now = plain_now,
+    .monotonic = plain_monotonic,
+    .sleep = plain_sleep,
+    .boot_id = failing_boot_id,
+};
