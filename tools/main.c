@@ -37,6 +37,7 @@ static const struct command {
     {"reconcile", cmd_reconcile, "mark the sessions whose process has died"},
     {"compact", cmd_compact, "pack the log, merge packed segments"},
     {"gc", cmd_gc, "what a retention would drop"},
+    {"snapshot", cmd_snapshot, "make a copy of the store in a directory, or bring it up to date"},
     {"stats", cmd_stats, "what the store holds, and its size"},
     {"verify", cmd_verify, "read the whole store and report damage"},
     {"reindex", cmd_reindex, "make the store's index anew from its log"},
