@@ -172,6 +172,7 @@ static int find_end(varve *store, ve_log_state *ret_state) {
     if (layout->files > 0) { /* what is packed was on disk before a manifest named it */
         if ((result = ve_layout_file(store, layout->packed_end - 1, &packed)) < 0)
             return result;
+        result = VARVE_OK;
         state.tail = state.open_end = layout->packed_end;
         state.chain = state.open_chain = vf_get32(packed->footer.end_chain);
         state.witness = state.witness > state.tail ? state.witness : state.tail;
