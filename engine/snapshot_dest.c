@@ -87,7 +87,8 @@ static int of_dest(ve_snapshot *s, int error) {
     return error < 0 ? ve_fail(s->store, error, "%s", s->to->error) : error;
 }
 
-/* Whether a raw segment of the snapshot is what the source has, as far as both have it. */
+/* Whether a raw segment of the snapshot is what the source has, as far as both have it. What a full one has behind its end
+ * means nothing. */
 static int check_segment(ve_snapshot *s, uint32_t number, bool last) {
     static const char differs[] = "its log is not that of the store";
     struct stat ours, theirs;
@@ -106,7 +107,7 @@ static int check_segment(ve_snapshot *s, uint32_t number, bool last) {
     const ve_segment *a = ve_log_segment(s->from, number), *b = ve_log_segment(s->to, number);
     if (a == NULL)
         return VARVE_OK; /* a compaction took it away meanwhile */
-    if (b == NULL || a->salt != b->salt || size > ve_snapshot_end(s, number))
+    if (b == NULL || a->salt != b->salt || (last && size > ve_snapshot_end(s, number)))
         return own_way(s, differs);
     int same = last ? ve_snapshot_same(s, s->from->log.dir, s->to->log.dir, name, 0, size) : 1;
     return same == 0 ? own_way(s, differs) : same == VARVE_E_NOT_FOUND || same > 0 ? VARVE_OK : same;
