@@ -177,15 +177,16 @@ int ve_log_refresh(varve *store) {
         GAP_MAX = 1000
     }; /* lost segments are stepped over; a stray file with a high number is none of ours */
     found_segments found = {0};
-    uint32_t highest = 0;
+    uint32_t highest = store->layout == NULL ? 0 : store->layout->first_raw - 1; /* those before it are packed */
     if (store->os->list(store->log.dir, note_segment, &found) < 0) {
         free(found.numbers);
         return ve_fail_os(store, "%s/seg: cannot be listed", store->path);
     }
     if (found.count > 1)
         qsort(found.numbers, found.count, sizeof *found.numbers, by_number);
-    for (size_t i = 0; i < found.count && found.numbers[i] - highest <= GAP_MAX; i++)
-        highest = found.numbers[i];
+    for (size_t i = 0; i < found.count; i++)
+        if (found.numbers[i] > highest && found.numbers[i] - highest <= GAP_MAX)
+            highest = found.numbers[i];
     free(found.numbers);
     return make_room(store, highest);
 }

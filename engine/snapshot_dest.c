@@ -119,9 +119,9 @@ static int check_log(ve_snapshot *s) {
         ve_log_forget(to, number); /* looked at before it was locked */
     int result = to->log.dir >= 0 ? VARVE_OK : ve_log_open(to);
     if (result == VARVE_OK)
-        result = ve_log_refresh(to);
-    if (result == VARVE_OK)
         result = ve_layout_read(to);
+    if (result == VARVE_OK)
+        result = ve_log_refresh(to);
     if (result < 0)
         return of_dest(s, result);
     uint64_t ours = to->layout->generation, theirs = s->from->layout->generation;
