@@ -63,7 +63,9 @@ static int write_part(ve_pack *pack, const uint8_t *plain, size_t size, le32 *re
     size_t room = vf_part_bound(size);
     if (!ve_grow(&pack->stored, &pack->stored_room, room, 1))
         return no_memory(pack->store);
-    size_t stored = vf_part_pack(pack->zstd, pack->level, plain, size, pack->stored, room);
+    size_t stored = 0; /* a block's records may have no data at all */
+    if (size > 0)
+        stored = vf_part_pack(pack->zstd, pack->level, plain, size, pack->stored, room);
     if (stored == 0 && size > 0)
         return no_memory(pack->store);
     vf_put32(ret_size, (uint32_t)stored);
