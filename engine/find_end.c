@@ -159,11 +159,9 @@ static void ask_old_control(varve *store, ve_log_state *state) {
     store->os->close(fd);
 }
 
-int ve_find_end(varve *store, ve_log_state *ret_state) {
+static int find_end(varve *store, ve_log_state *ret_state) {
     ve_log_state state = {0};
-    int result = ve_layout_read(store);
-    if (result < 0)
-        return result;
+    int result;
     ask_old_control(store, &state);
     walker w = {store, note_witness, pass_over, &state.witness};
     result = walk_log(&w);
@@ -217,4 +215,18 @@ int ve_find_end(varve *store, ve_log_state *ret_state) {
     }
     *ret_state = state;
     return result;
+}
+
+int ve_find_end(varve *store, ve_log_state *ret_state) {
+    for (;;) {
+        int result = ve_layout_read(store);
+        if (result < 0)
+            return result;
+        uint64_t generation = store->layout->generation;
+        result = find_end(store, ret_state);
+        /* What was missing may have gone because a newer manifest has it. */
+        int again = ve_layout_read(store);
+        if (again < 0 || store->layout->generation == generation)
+            return again < 0 ? again : result;
+    }
 }

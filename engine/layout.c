@@ -265,6 +265,19 @@ int ve_layout_read(varve *store) {
                : result;
 }
 
+int ve_layout_at(varve *store, uint64_t generation) {
+    uint8_t *bytes = NULL;
+    vf_manifest_header header;
+    ve_layout *layout;
+    int result = generation == 0 ? VARVE_OK : read_manifest(store, generation, &bytes, &header);
+    if (result == VARVE_OK)
+        result = make_layout(store, bytes, generation == 0 ? NULL : &header, &layout);
+    if (result == VARVE_OK)
+        put_in_force(store, layout);
+    free(bytes);
+    return result;
+}
+
 int ve_layout_follow(varve *store) {
     if (store->control == NULL)
         return store->layout != NULL ? VARVE_OK : ve_layout_read(store);

@@ -26,6 +26,11 @@ static ssize_t os_pwritev(int fd, const struct iovec *parts, int count, int64_t 
     return pwritev(fd, parts, count, (off_t)offset);
 }
 
+static ssize_t os_copy(int from, int to, int64_t offset, size_t size) {
+    off_t in = (off_t)offset, out = (off_t)offset;
+    return copy_file_range(from, &in, to, &out, size, 0);
+}
+
 static int os_allocate(int fd, int64_t offset, int64_t size) {
     int error = posix_fallocate(fd, (off_t)offset, (off_t)size);
     if (error == 0)
@@ -125,6 +130,7 @@ const ve_os ve_os_system = {
     .close = close,
     .pread = os_pread,
     .pwritev = os_pwritev,
+    .copy = os_copy,
     .fdatasync = fdatasync,
     .fsync = fsync,
     .allocate = os_allocate,

@@ -17,6 +17,8 @@ typedef struct ve_os {
     int (*close)(int fd);
     ssize_t (*pread)(int fd, void *to, size_t size, int64_t offset);
     ssize_t (*pwritev)(int fd, const struct iovec *parts, int count, int64_t offset);
+    /* copy_file_range at one offset in both files: what the file systems can share is not copied. */
+    ssize_t (*copy)(int from, int to, int64_t offset, size_t size);
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);
     int (*allocate)(int fd, int64_t offset, int64_t size); /* posix_fallocate; 0 or -1 and errno */

@@ -43,7 +43,9 @@ int ve_pack_begin(ve_pack *pack, varve *store, uint32_t number, uint32_t tier) {
     vf_block_begin(&pack->area[VE_AREA_PINS].block);
     if ((pack->zstd = ZSTD_createCCtx()) == NULL)
         return no_memory(store);
-    pack->fd = store->os->openat(store->log.dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    /* What is left under this name may be another store's file as well (a hard link): never written to. */
+    store->os->unlinkat(store->log.dir, name, 0);
+    pack->fd = store->os->openat(store->log.dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     if (pack->fd < 0)
         return ve_fail_os(store, "%s/seg/%s: cannot be made", store->path, name);
     memcpy(header.store_uuid, store->ident.uuid, 16);

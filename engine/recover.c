@@ -82,7 +82,8 @@ static int from_scratch(varve *store) {
          number--)
         if (number >= store->layout->first_raw && (result = quarantine(store, number)) < 0)
             return result;
-    if (state.tail == 0 || state.hole_from != 0 || state.torn != 0) {
+    bool shared = !state.packed && ve_segment_is_shared(store, vf_lsn_segment(state.tail));
+    if (state.tail == 0 || state.hole_from != 0 || state.torn != 0 || shared) {
         uint32_t next = state.tail == 0 ? 1 : vf_lsn_segment(state.tail) + 1;
         result = quarantine(store, next); /* a file with this number that nobody could follow */
         if (result == VARVE_OK)

@@ -24,8 +24,16 @@ int ve_segment_write(varve *store, uint32_t number) {
                                              store->path, number);
 }
 
-/* Clears the frame at the old end, so that a dead writer's left-over there cannot pass for records.
- */
+bool ve_segment_is_shared(varve *store, uint32_t number) {
+    char name[16];
+    struct stat file;
+    ve_segment_name(name, number);
+    return store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+           file.st_nlink > 1;
+}
+
+/* Clears the frame at the old end, so that a dead writer's left-over there cannot pass for records;
+ * but not in a file that is another store's too. */
 static int close_predecessor(varve *store, uint64_t prev_end) {
     static const uint8_t zero[VF_FRAME_SIZE];
     uint32_t number = vf_lsn_segment(prev_end);
@@ -34,6 +42,8 @@ static int close_predecessor(varve *store, uint64_t prev_end) {
     ve_segment_name(name, number);
     if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
         return VARVE_OK; /* it was lost */
+    if (ve_segment_is_shared(store, number))
+        return VARVE_OK;
     int result = ve_segment_write(store, number);
     if (result < 0)
         return result;

@@ -153,13 +153,12 @@ static int make_identity(varve *store, const varve_options *options) {
     return create_once(store, "STORE", &file, sizeof file);
 }
 
-/* Reads STORE: VARVE_E_NOT_FOUND if there is none. */
-static int read_identity(varve *store) {
-    int fd = store->os->openat(store->dir, "STORE", O_RDONLY | O_NOFOLLOW, 0);
+int ve_read_identity(varve *store, const char *name) {
+    int fd = store->os->openat(store->dir, name, O_RDONLY | O_NOFOLLOW, 0);
     if (fd < 0)
         return errno == ENOENT
                    ? ve_fail(store, VARVE_E_NOT_FOUND, "%s: there is no store here", store->path)
-                   : ve_fail_os(store, "%s/STORE: cannot be opened", store->path);
+                   : ve_fail_os(store, "%s/%s: cannot be opened", store->path, name);
     uint8_t bytes[VF_STORE_SIZE];
     size_t size = 0;
     ssize_t got;
@@ -171,18 +170,18 @@ static int read_identity(varve *store) {
     vf_result result = vf_store_check(bytes, size, &store->ident, &read_only);
     if (result == VF_BAD_VERSION)
         return ve_fail(store, VARVE_E_VERSION,
-                       "%s/STORE: made by format version %u.%u or with features that this program "
+                       "%s/%s: made by format version %u.%u or with features that this program "
                        "(%d.%d) must not read",
-                       store->path, vf_get16(store->ident.features.version_major),
+                       store->path, name, vf_get16(store->ident.features.version_major),
                        vf_get16(store->ident.features.version_minor), VF_VERSION_MAJOR,
                        VF_VERSION_MINOR);
     if (result != VF_OK)
-        return ve_fail(store, VARVE_E_NOT_A_STORE, "%s/STORE: %s", store->path,
+        return ve_fail(store, VARVE_E_NOT_A_STORE, "%s/%s: %s", store->path, name,
                        vf_result_text(result));
     if (read_only && !store->read_only)
         return ve_fail(store, VARVE_E_VERSION,
-                       "%s/STORE: has features with which this program may only read it",
-                       store->path);
+                       "%s/%s: has features with which this program may only read it", store->path,
+                       name);
     store->hash_seed = vf_get64(store->ident.hash_seed);
     store->segment_size = vf_get32(store->ident.segment_size);
     store->machine =
@@ -226,7 +225,7 @@ static int open_directory(varve *store, const varve_options *options) {
         return errno == ENOENT
                    ? ve_fail(store, VARVE_E_NOT_FOUND, "%s: there is no store here", store->path)
                    : ve_fail_os(store, "%s: cannot be opened", store->path);
-    int result = read_identity(store);
+    int result = ve_read_identity(store, "STORE");
     if (result == VARVE_E_NOT_FOUND && create) {
         static const char *const names[] = {"seg", "idx", "quarantine"};
         for (size_t i = 0; i < 3; i++)
@@ -236,7 +235,7 @@ static int open_directory(varve *store, const varve_options *options) {
             return ve_fail_os(store, "%s: cannot be synced", store->path);
         result = make_identity(store, options);
         if (result == VARVE_OK)
-            result = read_identity(store);
+            result = ve_read_identity(store, "STORE");
     }
     return result;
 }
@@ -305,6 +304,30 @@ static int check_options(varve *store, const varve_options *options) {
     return VARVE_OK;
 }
 
+static varve *new_handle(const ve_os *os, const char *path) {
+    varve *store = calloc(1, sizeof *store);
+    if (store == NULL)
+        return NULL;
+    store->os = os;
+    store->hold = &store->own_hold;
+    store->dir = store->lock_append = store->lock_sync = store->lock_compact = store->write_fd =
+        store->log.dir = store->index.dir = -1;
+    store->path = strdup(path);
+    return store;
+}
+
+varve *ve_open_bare(const varve *like, int dir, const char *path) {
+    varve *store = new_handle(like->os, path);
+    if (store != NULL && store->path == NULL)
+        varve_close(&store);
+    if (store == NULL)
+        return NULL;
+    store->dir = dir;
+    store->read_only = true;
+    store->lock_timeout_ms = like->lock_timeout_ms;
+    return store;
+}
+
 int ve_open(const ve_os *os, const char *path, const varve_options *options, varve **ret_store) {
     varve_options defaults;
     varve_options_init(&defaults);
@@ -312,14 +335,9 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
         options = &defaults;
     if (path == NULL || ret_store == NULL || options->size < sizeof defaults)
         return VARVE_E_ARGUMENT;
-    varve *store = calloc(1, sizeof *store);
+    varve *store = new_handle(os, path);
     if (store == NULL)
         return VARVE_E_NO_MEMORY;
-    store->os = os;
-    store->hold = &store->own_hold;
-    store->dir = store->lock_append = store->lock_sync = store->lock_compact = store->write_fd = store->log.dir =
-        store->index.dir = -1;
-    store->path = strdup(path);
     const char *temp = options->temp_dir != NULL ? options->temp_dir : getenv("TMPDIR");
     store->temp_dir = strdup(temp != NULL && temp[0] != 0 ? temp : "/tmp");
     store->read_only = (options->flags & (VARVE_OPEN_READ_ONLY | VARVE_OPEN_NO_INDEX)) != 0;

@@ -16,6 +16,7 @@
  *  query, query_fit, query_events, heap, usage, totals   by filter, order, page; what was paid
  *  view, reconcile         a session record's methods; sessions whose process is gone
  *  compact, pack, gather, changes, manifest   packing (pack.h); gone, retain, forget, erased: erasure
+ *  snapshot                the files as they are, in another directory (snapshot.h)
  *  verify, errors, os      reading everything; texts; the system calls
  */
 #ifndef VARVE_ENGINE_STORE_H
@@ -242,6 +243,10 @@ int ve_enter(varve *store);
 /* So that the store's directory itself outlives a power cut. */
 int ve_sync_parent(varve *store);
 int ve_open_lock(varve *store, const char *name, int *fd);
+/* Reads the identity from STORE, or from a file that is to become it: VARVE_E_NOT_FOUND if there is none. */
+int ve_read_identity(varve *store, const char *name);
+/* A handle for the files in 'dir' alone, which it takes over: without identity, locks, CONTROL, index. NULL: no memory. */
+varve *ve_open_bare(const varve *like, int dir, const char *path);
 int ve_open(const ve_os *os, const char *path, const varve_options *options, varve **ret_store);
 /* pread and pwritev until all is done or an error stands in errno (a short file gives EIO). */
 int ve_read_all(const ve_os *os, int fd, void *to, size_t size, uint64_t offset);
@@ -338,6 +343,8 @@ ve_layout *ve_layout_now(varve *store);
 int ve_layout_follow(varve *store);
 /* Reads the manifest in force anew, whatever CONTROL says. */
 int ve_layout_read(varve *store);
+/* Reads the manifest of a generation, 0 = none; VARVE_E_NOT_FOUND: it or a file of it is gone. */
+int ve_layout_at(varve *store, uint64_t generation);
 /* Keeps the files of the layout in force, and the raw segments behind them up to 'tail', until they are let go. */
 int ve_layout_keep(varve *store, uint64_t tail, ve_layout **ret_layout);
 /* The same for what the caller has read by it so far: its mappings stay. May give NULL. */
@@ -671,6 +678,8 @@ int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t 
 /* Opens segment 'number' for writing, if another one is open or none. */
 int ve_segment_write(varve *store, uint32_t number);
 int ve_sync_to(varve *store, uint64_t need);
+/* Whether the file has other links: a snapshot may have it too, so it is never written to. */
+bool ve_segment_is_shared(varve *store, uint32_t number);
 
 /* ---- view.c ---- */
 

@@ -585,6 +585,19 @@ VARVE_API int varve_merge(varve *store, varve *from, varve_merged *ret_merged);
 /* Throws the index away and makes it anew from the log. */
 VARVE_API int varve_reindex(varve *store);
 
+/* Makes a store in directory 'dest' that has everything published when the call began, or brings one that was made so up to
+ * date, while others append and compact; any handle will do. Files that never change again are hard links, where they cannot
+ * be they share their blocks or are copied; only the segment that is being written is copied again each time. On disk when
+ * it returns; killed at any moment, dest is what it was or more, and another call completes it. VARVE_E_EXISTS: dest holds
+ * something else, or was written to since and is a store of its own; nothing was changed. flags 0; ret may be NULL. */
+typedef struct varve_snapshot_result {
+    size_t size;
+    uint64_t linked_files, copied_files, unchanged_files; /* segments */
+    uint64_t removed_files, copied_bytes;
+    uint64_t tail_lsn; /* the snapshot has everything before it */
+} varve_snapshot_result;
+VARVE_API int varve_snapshot(varve *store, const char *dest, uint32_t flags, varve_snapshot_result *ret);
+
 #ifdef __cplusplus
 }
 #endif

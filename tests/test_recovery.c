@@ -373,12 +373,65 @@ static void a_segment_cut_anywhere_before_what_the_disk_had_confirmed_is_told(vo
     cut_everywhere(true);
 }
 
+static void a_store_of_which_all_is_packed_goes_on_when_control_is_lost(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve_compact_options all;
+    varve_compact_options_init(&all);
+    all.flags = VARVE_COMPACT_ALL;
+    varve *store = scratch_open(path, 0);
+    scratch_append(store, "s", "user", 5);
+    assert_int_equal(varve_compact(store, &all, NULL), VARVE_OK);
+    varve_close(&store);
+    tree_remove(path, "CONTROL");
+    store = scratch_open(path, 0);
+    scratch_append(store, "s", "user", 5);
+    scratch_check_seq(store, "s", 10);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
+static void append_large(varve *store, int count) {
+    static char payload[64 << 10]; /* a segment of its own */
+    for (int i = 0; i < count; i++) {
+        varve_batch *batch;
+        varve_event event = scratch_event("s", "user");
+        event.payload = payload;
+        event.payload_size = sizeof payload;
+        assert_int_equal(varve_batch_new(&batch), VARVE_OK);
+        assert_true(varve_batch_add(batch, &event) >= 0);
+        assert_int_equal(varve_append(store, batch, VARVE_NONE, NULL), VARVE_OK);
+        varve_batch_free(&batch);
+    }
+}
+
+static void raw_segments_behind_many_that_are_packed_are_found_when_control_is_lost(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store = scratch_open(path, 64 << 10);
+    append_large(store, 1010); /* more than a gap that is stepped over */
+    assert_int_equal(varve_compact(store, NULL, NULL), VARVE_OK);
+    append_large(store, 3);
+    varve_close(&store);
+    tree_remove(path, "CONTROL");
+    store = scratch_open(path, 0);
+    scratch_check_seq(store, "s", 1013);
+    append_large(store, 1);
+    scratch_check_seq(store, "s", 1014);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 int main(void) {
     work_in_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_lost_with_the_boot_CONTROL_the_index_or_by_copying),
         cmocka_unit_test(a_segment_cut_anywhere_loses_what_lies_behind_and_whole_batches),
         cmocka_unit_test(a_segment_cut_anywhere_before_what_the_disk_had_confirmed_is_told),
+        cmocka_unit_test(a_store_of_which_all_is_packed_goes_on_when_control_is_lost),
+        cmocka_unit_test(raw_segments_behind_many_that_are_packed_are_found_when_control_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

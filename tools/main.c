@@ -39,6 +39,7 @@ static const struct command {
     {"compact", cmd_compact, "pack the log, merge packed segments"},
     {"gc", cmd_gc, "drop sessions that are old"},
     {"forget", cmd_forget, "erase what a session said"},
+    {"snapshot", cmd_snapshot, "make a copy of the store in a directory, or bring it up to date"},
     {"stats", cmd_stats, "what the store holds, and its size"},
     {"verify", cmd_verify, "read the whole store and report damage"},
     {"reindex", cmd_reindex, "make the store's index anew from its log"},

@@ -187,6 +187,15 @@ static ssize_t dying_pwritev(int fd, const struct iovec *parts, int count, int64
     return ve_os_system.pwritev(fd, parts, count, offset);
 }
 
+static ssize_t dying_copy(int from, int to, int64_t offset, size_t size) {
+    if (++calls == call_to_die) {
+        if (die_halfway)
+            ve_os_system.copy(from, to, offset, size / 2);
+        die();
+    }
+    return ve_os_system.copy(from, to, offset, size);
+}
+
 static int dying_openat(int dir, const char *name, int flags, unsigned mode) {
     called();
     return ve_os_system.openat(dir, name, flags, mode);
@@ -295,6 +304,7 @@ const ve_os deaths_os = {
     .close = dying_close,
     .pread = dying_pread,
     .pwritev = dying_pwritev,
+    .copy = dying_copy,
     .fdatasync = dying_fdatasync,
     .fsync = dying_fsync,
     .allocate = dying_allocate,

@@ -128,16 +128,21 @@ static void copy_one(void *context, const char *root, const char *name, const st
 
 void tree_copy(const char *from, const char *to, bool same) {
     walk(from, "", copy_one, (void *)(uintptr_t)to);
+    if (same)
+        tree_adopt(to);
+}
+
+void tree_adopt(const char *path) {
     char control[600];
     struct stat file;
-    join(control, sizeof control, to, "CONTROL");
-    if (!same || stat(control, &file) < 0 || file.st_size < VF_CONTROL_SIZE)
+    join(control, sizeof control, path, "CONTROL");
+    if (stat(control, &file) < 0 || file.st_size < VF_CONTROL_SIZE)
         return;
     vf_control page;
-    tree_read(to, "CONTROL", &page, sizeof page, 0);
+    tree_read(path, "CONTROL", &page, sizeof page, 0);
     vf_put64(&page.device, (uint64_t)file.st_dev);
     vf_put64(&page.inode, (uint64_t)file.st_ino);
-    tree_write(to, "CONTROL", &page, sizeof page, 0);
+    tree_write(path, "CONTROL", &page, sizeof page, 0);
 }
 
 void tree_remove(const char *path, const char *name) {

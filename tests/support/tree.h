@@ -14,6 +14,8 @@ uint64_t tree_sum(const char *path);
 void tree_each(const char *path, void (*each)(void *context, const char *name, size_t size), void *context);
 /* Copies a tree. 'same': CONTROL is made to believe that it is still the same file, as if nothing had happened. */
 void tree_copy(const char *from, const char *to, bool same);
+/* Makes the CONTROL of a copy believe that it is still the same file. */
+void tree_adopt(const char *path);
 void tree_remove(const char *path, const char *name);
 void tree_truncate(const char *path, const char *name, size_t size);
 void tree_flip(const char *path, const char *name, size_t offset, int bit);
