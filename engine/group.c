@@ -170,7 +170,7 @@ int ve_group_place(varve *store, ve_index *index, ve_group *group, uint64_t appl
                  ve_row_sum((vf_table)row->table, row->row, row->image));
     }
     vf_redo_header *redo = (vf_redo_header *)(void *)index->redo;
-    if (redo != NULL && group->size <= VF_REDO_SIZE) {
+    if (redo != NULL && ve_redo_room(index, group->size)) {
         vf_redo_header *header = (vf_redo_header *)(void *)group->buffer;
         *header = (vf_redo_header){0};
         vf_put32(&header->size, (uint32_t)group->size);
@@ -193,13 +193,14 @@ int ve_redo(varve *store, ve_index *index, uint64_t *ret_applied) {
     uint64_t state = redo == NULL ? 0 : ve_word(&redo->state);
     if (state == 0)
         return 0;
-    if (state == NO_REDO || vf_redo_check(index->redo, VF_REDO_SIZE) != VF_OK)
+    size_t size;
+    if (state == NO_REDO || ve_redo_check(index, &size) != VF_OK)
         return ve_fail(store, VARVE_E_INDEX, "%s/idx: a change of the index was cut off",
                        store->path);
     size_t at = 0;
     vf_redo_entry entry;
     const uint8_t *image;
-    while (vf_redo_next(index->redo, VF_REDO_SIZE, &at, &entry, &image) == 1) {
+    while (vf_redo_next(index->redo, size, &at, &entry, &image) == 1) {
         if (vf_get32(entry.table) >= VF_TABLES ||
             vf_get32(entry.size) != vf_row_size((vf_table)vf_get32(entry.table)))
             return ve_fail(store, VARVE_E_INDEX, "%s/idx: the redo area is damaged", store->path);

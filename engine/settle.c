@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-/* Groups are put in place when they are this large: one more record must still fit the redo area,
- * mostly. */
+/* Groups are put in place when they are this large: the last record's changes, and roll-ups through
+ * the ancestors of all, must still fit the redo area, mostly. */
 enum { GROUP_FULL = 192 << 10 };
 
 static void add32(le32 *counter, le32 n) {

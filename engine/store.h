@@ -132,10 +132,10 @@ typedef struct ve_units {
 
 /* ---- Index ---- */
 
-enum { VE_CHUNKS = 64 };
 typedef struct ve_part {
-    uint8_t *chunk[VE_CHUNKS * 8]; /* mapped chunks, NULL = not yet */
-    uint32_t chunks;               /* one past the highest that is mapped */
+    uint8_t **chunk; /* mapped chunks, NULL = not yet */
+    uint32_t chunks; /* one past the highest that is mapped */
+    size_t room;
     uint32_t item_size;
     uint64_t base, cap;
 } ve_part;
@@ -156,7 +156,8 @@ typedef struct ve_index {
     bool open;
     uint64_t hash_seed;
     vf_tables *tables; /* mapped */
-    uint8_t *redo;     /* mapped; NULL for private indexes */
+    uint8_t *redo;     /* mapped, with addresses for VF_REDO_SIZE bytes; NULL for private indexes */
+    size_t redo_size;  /* bytes of it that are known to be there */
     ve_table table[VF_TABLES];
 } ve_index;
 
@@ -410,6 +411,10 @@ int ve_insert(ve_index *index, vf_table table, vf_key key, uint32_t row);
 int ve_read_row(ve_index *index, vf_table table, uint32_t row, bool cold, void *ret_row);
 uint32_t ve_row_sum(vf_table table, uint32_t row, const uint8_t *image);
 uint64_t ve_index_bytes(const ve_index *index);
+/* Makes room for a group in the redo area. false: it is too large, or there is no room. */
+bool ve_redo_room(ve_index *index, size_t need);
+/* What stands in the redo area, and how much of it there is to be looked at. */
+vf_result ve_redo_check(const ve_index *index, size_t *ret_size);
 vf_key ve_row_key(vf_table table, const uint8_t *image);
 
 /* ---- rows.c ---- */

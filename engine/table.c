@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 
 /* A bucket's chain is a few long; one that is not is damaged, perhaps a ring. */
-enum { MAX_CHUNKS = VE_CHUNKS * 8, HOPS_MAX = 1000 };
+enum { HOPS_MAX = 1000 };
 
 static void lay_out(varve *store, ve_index *index) {
     *index = (ve_index){.os = store->os,
@@ -46,21 +46,24 @@ static int open_file(ve_index *index, const char *name, bool make) {
     return fd;
 }
 
-/* Maps 'size' bytes of an index file; NULL and errno (ENOENT: not there, or not whole yet). */
-static void *map_file(ve_index *index, const char *name, size_t size, bool make) {
-    int fd = open_file(index, name, make);
+/* Maps an index file of at least 'size' bytes, with addresses for 'reach' bytes; NULL and errno
+ * (ENOENT: not there, or not whole yet). 'make': it is made if need be, and *make says so. */
+static void *map_file(ve_index *index, const char *name, size_t size, size_t reach, bool *make) {
+    int fd = open_file(index, name, make != NULL);
     if (fd < 0)
         return NULL;
     struct stat file;
     void *map = MAP_FAILED;
     bool whole = index->os->fstat(fd, &file) == 0;
     if (whole && (uint64_t)file.st_size < size) {
-        whole = make && index->os->allocate(fd, 0, (int64_t)size) == 0;
-        if (!make)
+        whole = make != NULL && index->os->allocate(fd, 0, (int64_t)size) == 0;
+        if (make != NULL)
+            *make = whole;
+        else
             errno = ENOENT;
     }
     if (whole)
-        map = index->os->mmap(size, index->writable ? PROT_READ | PROT_WRITE : PROT_READ,
+        map = index->os->mmap(reach, index->writable ? PROT_READ | PROT_WRITE : PROT_READ,
                               MAP_SHARED, fd, 0);
     int number = errno;
     index->os->close(fd);
@@ -72,29 +75,71 @@ static void chunk_name(char name[64], vf_table table, uint32_t part, uint32_t ch
     snprintf(name, 64, "%s.%c.%u", vf_table_name(table), vf_part_letter((vf_part)part), chunk);
 }
 
-uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part_number, uint64_t item, bool make) {
+/* Pages of a chunk that is being filled are made one by one: to read ahead would clear all of it at
+ * the first touch, while an append waits. The chunk before it is full now, and may be read. */
+static void expect_filling(const ve_part *part, uint32_t chunk, uint64_t first, size_t size) {
+    uint32_t number;
+    uint64_t at, count;
+    madvise(part->chunk[chunk], size, MADV_RANDOM);
+    if (chunk == 0 || part->chunk[chunk - 1] == NULL)
+        return;
+    vf_chunk_of(first - 1, part->base, part->cap, &number, &at, &count);
+    madvise(part->chunk[chunk - 1], (size_t)count * part->item_size, MADV_NORMAL);
+}
+
+/* An index that is made anew has no redo area yet, and no append waits: all pages at once are less
+ * work than one by one. */
+static void fill_at_once(uint8_t *map, size_t size) {
+#ifdef MADV_POPULATE_WRITE
+    madvise(map, size, MADV_POPULATE_WRITE); /* an older kernel: they come one by one */
+#else
+    (void)map, (void)size;
+#endif
+}
+
+/* Maps the chunk of an item and notes it. NULL and errno. Room is made only for chunks that are
+ * there: a damaged number costs nothing. */
+static uint8_t *map_chunk(ve_index *index, vf_table table, uint32_t part_number, uint64_t item,
+                          bool make) {
     ve_part *part = &index->table[table].part[part_number];
     uint32_t chunk;
     uint64_t first, count;
     vf_chunk_of(item, part->base, part->cap, &chunk, &first, &count);
-    if (chunk >= MAX_CHUNKS) {
-        errno = EFBIG;
+    size_t size = (size_t)count * part->item_size;
+    char name[64];
+    chunk_name(name, table, part_number, chunk);
+    bool made = false;
+    uint8_t *map = map_file(index, name, size, size, make && index->writable ? &made : NULL);
+    if (map == NULL)
+        return NULL;
+    if (!ve_grow(&part->chunk, &part->room, (size_t)chunk + 1, sizeof *part->chunk)) {
+        index->os->munmap(map, size);
+        errno = ENOMEM;
         return NULL;
     }
-    if (part->chunk[chunk] == NULL) {
-        char name[64];
-        chunk_name(name, table, part_number, chunk);
-        part->chunk[chunk] =
-            map_file(index, name, (size_t)count * part->item_size, make && index->writable);
-        if (part->chunk[chunk] == NULL) {
-            *index->trouble = errno == ENOENT   ? VARVE_E_INDEX
-                              : errno == ENOMEM ? VARVE_E_NO_MEMORY
-                                                : VARVE_E_IO;
-            return NULL;
-        }
-        part->chunks = chunk + 1 > part->chunks ? chunk + 1 : part->chunks;
+    while (part->chunks <= chunk)
+        part->chunk[part->chunks++] = NULL;
+    part->chunk[chunk] = map;
+    if (made && index->redo != NULL)
+        expect_filling(part, chunk, first, size);
+    else if (made)
+        fill_at_once(map, size);
+    return map;
+}
+
+uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part_number, uint64_t item, bool make) {
+    const ve_part *part = &index->table[table].part[part_number];
+    uint32_t chunk;
+    uint64_t first, count;
+    vf_chunk_of(item, part->base, part->cap, &chunk, &first, &count);
+    uint8_t *at = chunk < part->chunks ? part->chunk[chunk] : NULL;
+    if (at == NULL && (at = map_chunk(index, table, part_number, item, make)) == NULL) {
+        *index->trouble = errno == ENOENT   ? VARVE_E_INDEX
+                          : errno == ENOMEM ? VARVE_E_NO_MEMORY
+                                            : VARVE_E_IO;
+        return NULL;
     }
-    return part->chunk[chunk] + (item - first) * part->item_size;
+    return at + (item - first) * part->item_size;
 }
 
 uint64_t ve_rows(const ve_index *index, vf_table table) {
@@ -113,8 +158,47 @@ static uint64_t items_of(const ve_index *index, vf_table table, uint32_t part) {
                                       : ve_rows(index, table);
 }
 
+/* ---- The redo area's file: it grows when a group needs more ---- */
+
+/* Bytes of it that are there, at most VF_REDO_SIZE; all of these have addresses. */
+static size_t measure_redo(const ve_index *index) {
+    struct stat file;
+    if (index->os->fstatat(index->dir, "REDO", &file, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    return file.st_size < VF_REDO_SIZE ? (size_t)file.st_size : VF_REDO_SIZE;
+}
+
+/* Maps it for the first time. NULL and errno. */
+static uint8_t *open_redo(ve_index *index, bool make) {
+    bool made;
+    index->redo = map_file(index, "REDO", VF_REDO_MIN, VF_REDO_SIZE, make ? &made : NULL);
+    return index->redo;
+}
+
+vf_result ve_redo_check(const ve_index *index, size_t *ret_size) {
+    *ret_size = measure_redo(index);
+    return vf_redo_check(index->redo, *ret_size);
+}
+
+bool ve_redo_room(ve_index *index, size_t need) {
+    if (need <= index->redo_size)
+        return true;
+    size_t size = VF_REDO_MIN;
+    while (size < need)
+        size *= 2;
+    int fd =
+        size > VF_REDO_SIZE ? -1 : index->os->openat(index->dir, "REDO", O_RDWR | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return false;
+    if (index->os->allocate(fd, 0, (int64_t)size) == 0)
+        index->redo_size = size;
+    index->os->close(fd);
+    return need <= index->redo_size;
+}
+
 static int open_tables(varve *store, ve_index *index, bool make) {
-    index->tables = map_file(index, "TABLES", VF_TABLES_SIZE, make);
+    bool made;
+    index->tables = map_file(index, "TABLES", VF_TABLES_SIZE, VF_TABLES_SIZE, make ? &made : NULL);
     if (index->tables == NULL)
         return errno == ENOENT
                    ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no table of tables", store->path)
@@ -136,11 +220,11 @@ static int open_tables(varve *store, ve_index *index, bool make) {
     for (uint32_t t = 0; t < VF_TABLES; t++)
         index->table[t].head = &index->tables->table[t];
     if (index->dir >= 0 && index->writable) { /* readers look into it when they must: from_redo */
-        index->redo = map_file(index, "REDO", VF_REDO_SIZE, make);
-        if (index->redo == NULL)
+        if (open_redo(index, make) == NULL)
             return errno == ENOENT
                        ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no redo area", store->path)
                        : ve_fail_os(store, "%s/idx/REDO: cannot be mapped", store->path);
+        index->redo_size = measure_redo(index);
     }
     index->open = true;
     return VARVE_OK;
@@ -193,8 +277,7 @@ static bool chunk_is_there(const ve_index *index, vf_table table, uint32_t part_
     struct stat file;
     vf_chunk_of(item, part->base, part->cap, &chunk, &first, &count);
     chunk_name(name, table, part_number, chunk);
-    return chunk < MAX_CHUNKS &&
-           index->os->fstatat(index->dir, name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+    return index->os->fstatat(index->dir, name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
            (uint64_t)file.st_size >= count * part->item_size;
 }
 
@@ -241,6 +324,7 @@ void ve_index_close(ve_index *index) {
                     index->os->munmap(part->chunk[c], (size_t)count * part->item_size);
                 first = at + count;
             }
+            free(part->chunk);
         }
     if (index->tables != NULL)
         index->os->munmap(index->tables, VF_TABLES_SIZE);
@@ -252,7 +336,7 @@ void ve_index_close(ve_index *index) {
 }
 
 uint64_t ve_index_bytes(const ve_index *index) {
-    uint64_t bytes = VF_TABLES_SIZE + (index->redo != NULL ? VF_REDO_SIZE : 0);
+    uint64_t bytes = VF_TABLES_SIZE + index->redo_size;
     for (uint32_t t = 0; t < VF_TABLES; t++)
         for (uint32_t p = 0; p < VF_PARTS; p++) {
             const ve_part *part = &index->table[t].part[p];
@@ -409,19 +493,20 @@ uint32_t ve_row_sum(vf_table table, uint32_t row, const uint8_t *image) {
 
 /* The row's image in the redo area, where a writer that died while copying has left it. */
 static bool from_redo(ve_index *index, vf_table table, uint32_t row, void *ret_row, size_t size) {
-    if (index->redo == NULL && index->dir >= 0)
-        index->redo = map_file(index, "REDO", VF_REDO_SIZE, false);
-    uint8_t *copy = index->redo == NULL ? NULL : malloc(VF_REDO_SIZE);
+    if (index->dir < 0 || (index->redo == NULL && open_redo(index, false) == NULL))
+        return false;
+    size_t room = measure_redo(index);
+    uint8_t *copy = room < VF_REDO_HEADER ? NULL : malloc(room);
     bool found = false;
     if (copy == NULL)
         return false;
-    memcpy(copy, index->redo, VF_REDO_SIZE);
+    memcpy(copy, index->redo, room);
     if (vf_get64(((vf_redo_header *)(void *)copy)->state) != 0 &&
-        vf_redo_check(copy, VF_REDO_SIZE) == VF_OK) {
+        vf_redo_check(copy, room) == VF_OK) {
         size_t at = 0;
         vf_redo_entry entry;
         const uint8_t *image;
-        while (!found && vf_redo_next(copy, VF_REDO_SIZE, &at, &entry, &image) == 1)
+        while (!found && vf_redo_next(copy, room, &at, &entry, &image) == 1)
             if (vf_get32(entry.table) == (uint32_t)table && vf_get32(entry.row) == row &&
                 vf_get32(entry.size) >= size) {
                 memcpy(ret_row, image, size);

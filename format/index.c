@@ -8,23 +8,24 @@ typedef struct {
     uint32_t item_size, base, cap;
 } geometry;
 
-/* Chunk files begin small, for a store that holds little, and end at 8 to 48 MiB. */
+/* Chunk files begin small, for a store that holds little, and end at 2 to 6 MiB: an append waits until
+ * one is made. */
 static const geometry parts[VF_TABLES][VF_PARTS] = {
-    [VF_TABLE_SESSIONS] = {[VF_PART_ROWS] = {VF_HOT_SIZE, 64, 65536},
-                           [VF_PART_COLD] = {VF_COLD_SIZE, 64, 65536},
-                           [VF_PART_WORDS] = {VF_BUCKET_SIZE, 64, 262144},
-                           [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 262144},
+    [VF_TABLE_SESSIONS] = {[VF_PART_ROWS] = {VF_HOT_SIZE, 64, 16384},
+                           [VF_PART_COLD] = {VF_COLD_SIZE, 64, 8192},
+                           [VF_PART_WORDS] = {VF_BUCKET_SIZE, 64, 65536},
+                           [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 65536},
                            [VF_PART_CHANGED] = {sizeof(le64), 512, 524288}},
-    [VF_TABLE_USAGE] = {[VF_PART_ROWS] = {VF_USAGE_SIZE, 256, 262144},
-                        [VF_PART_WORDS] = {VF_BUCKET_SIZE, 64, 262144},
-                        [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 262144},
+    [VF_TABLE_USAGE] = {[VF_PART_ROWS] = {VF_USAGE_SIZE, 256, 32768},
+                        [VF_PART_WORDS] = {VF_BUCKET_SIZE, 64, 65536},
+                        [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 65536},
                         [VF_PART_CHANGED] = {sizeof(le64), 512, 524288}},
     [VF_TABLE_CURSORS] = {[VF_PART_ROWS] = {VF_CURSOR_ROW_SIZE, 64, 65536},
-                          [VF_PART_WORDS] = {VF_BUCKET_SIZE, 64, 262144},
-                          [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 262144}},
-    [VF_TABLE_NAMES] = {[VF_PART_ROWS] = {VF_NAME_ROW_SIZE, 32, 65536},
-                        [VF_PART_WORDS] = {VF_BUCKET_SIZE, 64, 262144},
-                        [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 262144}},
+                          [VF_PART_WORDS] = {VF_BUCKET_SIZE, 64, 65536},
+                          [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 65536}},
+    [VF_TABLE_NAMES] = {[VF_PART_ROWS] = {VF_NAME_ROW_SIZE, 32, 32768},
+                        [VF_PART_WORDS] = {VF_BUCKET_SIZE, 64, 65536},
+                        [VF_PART_OVERFLOW] = {VF_BUCKET_SIZE, 64, 65536}},
 };
 
 const char *vf_table_name(vf_table table) {

@@ -275,7 +275,8 @@ _Static_assert(sizeof(vf_name_row) == VF_NAME_ROW_SIZE, "name row");
 
 /* ---- Redo: idx/<generation>/REDO. A group of row images that belong together. ---- */
 
-enum { VF_REDO_SIZE = 256 << 10, VF_REDO_HEADER = 64 };
+/* The file has VF_REDO_MIN bytes at first, and is doubled when a group needs more, up to VF_REDO_SIZE. */
+enum { VF_REDO_MIN = 16 << 10, VF_REDO_SIZE = 1 << 20, VF_REDO_HEADER = 64 };
 typedef struct {
     le64 state;   /*  0 0 = empty; else the lsn that 'applied' has once the group is in place */
     le64 sum;     /*  8 XXH3-64 of bytes 16..size-1, seed = state */

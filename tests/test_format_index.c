@@ -62,10 +62,10 @@ static void the_geometry_is_that_of_the_format(void **state) {
         const char *name;
         uint32_t row, cold;
         uint64_t base, cap;
-    } want[VF_TABLES] = {{"sessions", 256, 768, 64, 65536},
-                         {"usage", 128, 0, 256, 262144},
+    } want[VF_TABLES] = {{"sessions", 256, 768, 64, 16384},
+                         {"usage", 128, 0, 256, 32768},
                          {"cursors", 32, 0, 64, 65536},
-                         {"names", 128, 0, 32, 65536}};
+                         {"names", 128, 0, 32, 32768}};
     for (int t = 0; t < VF_TABLES; t++) {
         uint64_t base = 1, cap = 1;
         assert_string_equal(vf_table_name((vf_table)t), want[t].name);
@@ -75,7 +75,7 @@ static void the_geometry_is_that_of_the_format(void **state) {
         assert_int_equal(vf_table_geometry((vf_table)t, VF_PART_COLD, &base, &cap), want[t].cold);
         assert_int_equal(vf_table_geometry((vf_table)t, VF_PART_WORDS, &base, &cap), 64);
         assert_int_equal(base, 64);
-        assert_int_equal(cap, 262144);
+        assert_int_equal(cap, 65536);
         assert_int_equal(vf_table_geometry((vf_table)t, VF_PART_OVERFLOW, &base, &cap), 64);
         int says = t == VF_TABLE_SESSIONS || t == VF_TABLE_USAGE;
         base = 512, cap = 524288;
@@ -98,10 +98,10 @@ static void the_geometry_is_that_of_the_format(void **state) {
 /* The table of SPEC.md, figure by figure. */
 static void the_layout_is_known_by_its_sum(void **state) {
     (void)state;
-    static const uint32_t words[] = {64, 64, 262144}, none[3] = {0};
+    static const uint32_t words[] = {64, 64, 65536}, none[3] = {0};
     const uint32_t rows[VF_TABLES][3] = {
-        {256, 64, 65536}, {128, 256, 262144}, {32, 64, 65536}, {128, 32, 65536}};
-    const uint32_t cold[] = {768, 64, 65536}, changed[] = {8, 512, 524288};
+        {256, 64, 16384}, {128, 256, 32768}, {32, 64, 65536}, {128, 32, 32768}};
+    const uint32_t cold[] = {768, 64, 8192}, changed[] = {8, 512, 524288};
     uint8_t figures[VF_TABLES * 5 * 12], *at = figures;
     for (int t = 0; t < VF_TABLES; t++) {
         const uint32_t *parts[5] = {rows[t], t == VF_TABLE_SESSIONS ? cold : none, words, words,
