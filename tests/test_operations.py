@@ -441,10 +441,19 @@ class RetentionTest(OperationsTest):
         for age, sessions, events in (("90d", 1, 4), ("24h", 2, 6), ("1w", 1, 4), ("30m", 3, 7), ("99999999999999w", 0, 0)):
             row = self.row("gc", "--older-than", age, "--dry-run")
             self.assertEqual((row["sessions"], row["events"]), (sessions, events), age)
-        self.refused("packed segments", "gc", "--older-than", "1d")
-        self.assertEqual(self.row("gc", "--older-than", "90d", "--dry-run")["sessions"], 1)
         for wrong in (["--older-than", "90"], ["--older-than", "d"], ["--older-than", "1.5d"], ["--older-than", "9y"], []):
             self.run_varve("gc", "--dry-run", *wrong, expect=2)
+        usage = self.rows("usage", "daily")
+        dropped = self.row("gc", "--older-than", "90d")
+        self.assertEqual((dropped["sessions"], dropped["events"]), (1, 4))
+        self.assertEqual(self.row("gc", "--older-than", "90d")["sessions"], 0)
+        self.assertEqual(sorted(row["session_id"] for row in self.rows("sessions")), ["child", "day", "new"])
+        self.assertEqual(self.rows("usage", "daily"), usage)
+        kept = self.row("gc", "--older-than", "24h", "--keep-sessions")
+        self.assertEqual((kept["sessions"], kept["events"]), (1, 2))
+        self.assertIn("day", [row["session_id"] for row in self.rows("sessions")])
+        self.assertEqual(self.rows("events", "day"), [])
+        self.assertEqual(len(self.rows("events", "new")), 1)
 
 
 if __name__ == "__main__":
