@@ -61,7 +61,8 @@ static void put_session(dump *d, const varve_session *s, bool texts) {
     size_t at = 0;
     int64_t numbers[] = {s->first_started, s->last_started, s->first_ended, s->last_ended, s->last_activity, s->status_time,
                          s->tokens[0], s->tokens[1], s->tokens[2], s->tokens[3], s->tokens[4], s->tokens[5], s->process_start,
-                         s->pid, s->github_issue, s->github_pr, s->git_additions, s->git_deletions, s->present, s->sources,
+                         s->pid, texts ? s->github_issue : 0, texts ? s->github_pr : 0, /* stand in records too */
+                         texts ? s->git_additions : 0, texts ? s->git_deletions : 0, texts ? s->present : 0, s->sources,
                          s->status, s->session_type, s->mode, s->channel, s->best_source, s->eol};
     fprintf(d->to, "session %llu %.*s/%.*s f%x events %llu bytes %llu seq %lld cost %lld+%lld context %lld parent %lld n%u,%u,%u,%u,%u,%u,%u,%u,%u",
             (unsigned long long)s->row, (int)s->machine_id.size, s->machine_id.ptr, (int)s->session_id.size, s->session_id.ptr,
