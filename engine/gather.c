@@ -48,6 +48,23 @@ static bool is_last_cursor(varve *store, const ve_record *record) {
            vf_get64(image.lsn) <= record->lsn;
 }
 
+/* A parent that is known by name only has no records; its name stands in this child's. */
+static int note_stub(gathering *g, uint32_t child) {
+    varve *store = g->job->store;
+    vf_hot hot;
+    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, child, false, &hot) < 0)
+        return VARVE_OK; /* told when its turn comes */
+    uint32_t parent = vf_get32(hot.parent);
+    if (parent == 0 ||
+        ve_read_row(&store->index, VF_TABLE_SESSIONS, parent - 1, false, &hot) < 0 ||
+        ve_le_flag(hot.flags, VF_SR_DEFINED))
+        return VARVE_OK;
+    if (!ve_grow(&g->raw, &g->room, g->count + 1, sizeof *g->raw))
+        return no_memory(store);
+    g->raw[g->count++] = (ve_gathered){.row = parent - 1};
+    return VARVE_OK;
+}
+
 static int note_raw(gathering *g) {
     ve_job *job = g->job;
     varve *store = job->store;
@@ -82,6 +99,9 @@ static int note_raw(gathering *g) {
         if (!ve_grow(&g->raw, &g->room, g->count + 1, sizeof *g->raw))
             return no_memory(store);
         g->raw[g->count++] = (ve_gathered){own ? last_row : UINT32_MAX, record.lsn};
+        if ((record.frame.kind == VF_KIND_SESSION || record.frame.kind == VF_KIND_FORK) &&
+            (result = note_stub(g, last_row)) < 0)
+            return result;
     }
     if (found == 0 && damage != 0)
         result = ve_pack_hole(g->pack, damage, job->end_lsn);
@@ -231,6 +251,8 @@ static int write_session(gathering *g, uint32_t row, const vf_packed_session *co
             ve_hold_end(store, &own, before);
         }
     for (; g->at < g->count && g->raw[g->at].row == row && result == VARVE_OK; g->at++) {
+        if (g->raw[g->at].lsn == 0)
+            continue; /* a stub */
         ve_record record;
         result = ve_log_raw(store, g->raw[g->at].lsn, true, &record);
         if (result == VARVE_OK)

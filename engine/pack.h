@@ -77,7 +77,7 @@ int ve_changes_load(varve *store, ve_index *index, uint64_t *ret_from);
 
 typedef struct {
     uint32_t row;
-    uint64_t lsn;
+    uint64_t lsn; /* 0: the row has its turn, but no record here */
 } ve_gathered;
 
 /* Adjacent packed segments, and raw ones directly behind them. */
