@@ -21,7 +21,7 @@ typedef struct {
     le16 version_minor;
 } vf_features;
 _Static_assert(sizeof(vf_features) == 16, "features");
-enum { VF_VERSION_MAJOR = 0, VF_VERSION_MINOR = 1 };
+enum { VF_VERSION_MAJOR = 0, VF_VERSION_MINOR = 2 };
 enum { VF_COMPAT_KNOWN = 0, VF_READ_COMPAT_KNOWN = 0, VF_INCOMPAT_KNOWN = 0 };
 /* OK or BAD_VERSION; *ret_read_only is set when it may be read but not written. */
 vf_result vf_features_check(const vf_features *features, int *ret_read_only);
