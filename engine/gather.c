@@ -171,9 +171,10 @@ static int write_pins(gathering *g) {
         ve_packed *file;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         int packed = ve_layout_file(store, g->pins[i], &file), result = packed;
-        if (packed == 1 && (result = ve_packed_pin(store, file, &hot_of(g)->key, g->pins[i],
-                                                   &record)) == VARVE_E_NOT_FOUND)
-            result = ve_packed_record(store, file, &hot_of(g)->key, g->pins[i], true, &record);
+        /* From the main area if it is there: a pin has no payload, so it is not the whole record. */
+        if (packed == 1 && (result = ve_packed_record(store, file, &hot_of(g)->key, g->pins[i],
+                                                      true, &record)) == VARVE_E_NOT_FOUND)
+            result = ve_packed_pin(store, file, &hot_of(g)->key, g->pins[i], &record);
         else if (packed == 0)
             result = ve_log_raw(store, g->pins[i], true, &record);
         if (result == VARVE_OK && !names_forgotten(g, &record))

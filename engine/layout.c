@@ -147,9 +147,10 @@ static void free_layout(varve *store, ve_layout *layout) {
     free(layout);
 }
 
-/* Makes the layout that a manifest describes; VARVE_E_NOT_FOUND if a file of it is gone. */
+/* Makes the layout that a manifest describes; VARVE_E_NOT_FOUND if a file of it is gone, unless that is 'lost' and the
+ * others are to be served. */
 static int make_layout(varve *store, const uint8_t *bytes, const vf_manifest_header *header,
-                       ve_layout **ret) {
+                       bool lost, ve_layout **ret) {
     ve_layout *layout = calloc(1, sizeof *layout);
     size_t count = header == NULL ? 0 : vf_get32(header->entries);
     if (layout != NULL)
@@ -179,7 +180,7 @@ static int make_layout(varve *store, const uint8_t *bytes, const vf_manifest_hea
         char name[16];
         struct stat status;
         ve_packed_name(name, file->number);
-        if (file->map == NULL &&
+        if (file->map == NULL && !lost &&
             store->os->fstatat(store->log.dir, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
             result = errno == ENOENT
                          ? ve_fail(store, VARVE_E_NOT_FOUND, "%s/seg/%s: is missing", store->path,
@@ -224,7 +225,7 @@ int ve_layout_read(varve *store) {
     enum { TRIES = 100 };
     int result = VARVE_E_NOT_FOUND;
     bool any = false;
-    for (int i = 0; i < TRIES && result == VARVE_E_NOT_FOUND; i++) {
+    for (int i = 0; i <= TRIES && result == VARVE_E_NOT_FOUND; i++) {
         newest n = {.below = UINT64_MAX}; /* another compaction may take away what was listed */
         any = false;
         do {
@@ -242,7 +243,7 @@ int ve_layout_read(varve *store) {
                 return VARVE_OK;
             result = read_manifest(store, n.highest, &bytes, &header);
             if (result == VARVE_OK) {
-                result = make_layout(store, bytes, &header, &layout);
+                result = make_layout(store, bytes, &header, i == TRIES, &layout);
                 free(bytes);
             }
             if (result == VARVE_OK)
@@ -252,16 +253,15 @@ int ve_layout_read(varve *store) {
             ve_layout *layout;
             if (store->layout != NULL && store->layout->generation == 0)
                 return VARVE_OK;
-            if ((result = make_layout(store, NULL, NULL, &layout)) == VARVE_OK)
+            if ((result = make_layout(store, NULL, NULL, false, &layout)) == VARVE_OK)
                 put_in_force(store, layout);
             return result;
         }
-        if (result == VARVE_E_NOT_FOUND)
+        if (result == VARVE_E_NOT_FOUND && i < TRIES)
             store->os->sleep(1000000);
     }
     return result == VARVE_E_NOT_FOUND
-               ? ve_fail(store, VARVE_E_CORRUPT,
-                         "%s: no manifest holds whose packed segments are all there", store->path)
+               ? ve_fail(store, VARVE_E_CORRUPT, "%s: no manifest holds", store->path)
                : result;
 }
 
@@ -287,7 +287,7 @@ int ve_layout_follow(varve *store) {
     ve_layout *layout;
     if (generation != 0)
         return ve_layout_read(store);
-    int result = make_layout(store, NULL, NULL, &layout);
+    int result = make_layout(store, NULL, NULL, false, &layout);
     if (result == VARVE_OK)
         put_in_force(store, layout);
     return result;
