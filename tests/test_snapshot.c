@@ -8,7 +8,7 @@
 #include "support/tree.h"
 #include "support/work.h"
 
-#include "engine/store.h"
+#include "engine/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -149,9 +149,14 @@ static void a_handle_that_only_reads_takes_one_also_of_a_snapshot(void **state) 
     uint64_t before = tree_sum(p.dest);
     snprintf(second, sizeof second, "%s-2", p.dest);
     take(reader, second);
-    varve_close(&reader);
     check_same(&p, second);
     assert_int_equal(tree_sum(p.dest), before);
+    place q = {.book = p.book}; /* a writer comes behind the moment at which it was opened */
+    assert_true(work_open(NULL, p.dest, 0, &q.store) && work_run(q.store, p.book, 1, 0, 12));
+    take(reader, second);
+    check_same(&q, second);
+    varve_close(&q.store);
+    varve_close(&reader);
     end(&p);
 }
 
@@ -304,6 +309,48 @@ static void what_cannot_be_linked_is_copied(void **state) {
     }
 }
 
+static void what_is_large_is_copied_in_pieces(void **state) {
+    (void)state;
+    static char payload[3 << 20];
+    ve_os os = ve_os_system;
+    os.linkat = no_link;
+    os.copy = no_copy;
+    place p;
+    begin(&p, NULL);
+    for (size_t i = 0; i < sizeof payload; i++)
+        payload[i] = (char)(i * 7919 >> 9);
+    varve_batch *batch;
+    varve_event event = scratch_event("large", "user");
+    event.payload = payload;
+    event.payload_size = sizeof payload;
+    assert_int_equal(varve_batch_new(&batch), VARVE_OK);
+    assert_true(varve_batch_add(batch, &event) >= 0);
+    assert_int_equal(varve_append(p.store, batch, VARVE_NONE, NULL), VARVE_OK);
+    varve_batch_free(&batch);
+    p.store->os = &os;
+    take(p.store, p.dest);
+    p.store->os = &ve_os_system;
+    check_same(&p, p.dest);
+    end(&p);
+}
+
+static void a_packed_segment_is_never_made_over_a_file_that_exists(void **state) {
+    (void)state;
+    place p;
+    ve_pack pack;
+    char name[32], at[400];
+    begin(&p, NULL);
+    take(p.store, p.dest);
+    snprintf(name, sizeof name, "seg/%08u.log", p.store->layout->first_raw);
+    snprintf(at, sizeof at, "%s/seg/00000077.seg", p.path); /* as if it were a left-over */
+    scratch_run("ln '%s/%s' '%s'", p.dest, name, at);
+    uint64_t before = tree_sum(p.dest);
+    assert_int_equal(ve_pack_begin(&pack, p.store, 77, VF_TIER_HOT), VARVE_OK);
+    ve_pack_end(&pack, false);
+    assert_int_equal(tree_sum(p.dest), before);
+    end(&p);
+}
+
 static void a_snapshot_lies_on_another_file_system(void **state) {
     (void)state;
     struct stat here, there;
@@ -438,6 +485,8 @@ int main(void) {
         cmocka_unit_test(what_the_source_does_later_leaves_a_snapshot_as_it_was),
         cmocka_unit_test(a_snapshot_that_is_written_to_leaves_the_source_as_it_was),
         cmocka_unit_test(what_cannot_be_linked_is_copied),
+        cmocka_unit_test(what_is_large_is_copied_in_pieces),
+        cmocka_unit_test(a_packed_segment_is_never_made_over_a_file_that_exists),
         cmocka_unit_test(a_snapshot_lies_on_another_file_system),
         cmocka_unit_test(what_is_none_of_ours_is_refused),
         cmocka_unit_test(what_went_its_own_way_is_refused),

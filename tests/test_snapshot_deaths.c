@@ -258,6 +258,43 @@ static void files_that_a_compaction_takes_away_meanwhile_are_there_packed(void *
     }
 }
 
+static scene *updated;
+
+/* The snapshot is brought up to date when its first raw segment is about to be read. */
+static int open_after_an_update(int dir, const char *name, int flags, unsigned mode) {
+    scene *s = updated;
+    if (s != NULL && strlen(name) > 4 && strcmp(name + strlen(name) - 4, ".log") == 0) {
+        updated = NULL;
+        varve *source = open_to_read(s->path);
+        assert_int_equal(varve_snapshot(source, s->dest, 0, NULL), VARVE_OK);
+        varve_close(&source);
+    }
+    return ve_os_system.openat(dir, name, flags, mode);
+}
+
+static void who_opens_a_snapshot_that_changes_meanwhile_sees_no_less(void **state) {
+    (void)state;
+    scene s;
+    make_scene(&s, false, true);
+    set_scene(&s);
+    ve_os os = ve_os_system;
+    os.openat = open_after_an_update;
+    varve_options options;
+    varve_options_init(&options);
+    options.flags = VARVE_OPEN_READ_ONLY;
+    updated = &s;
+    varve *copy;
+    assert_int_equal(ve_open(&os, s.dest, &options, &copy), VARVE_OK);
+    assert_null(updated);
+    log_state now = state_of(copy, s.former.tail);
+    assert_int_equal(now.count, s.former.count);
+    assert_int_equal(now.sum, s.former.sum);
+    scratch_verify(copy);
+    copy->os = &ve_os_system;
+    varve_close(&copy);
+    end_scene(&s);
+}
+
 static bool append_for_ever(void *context) {
     scene *s = context;
     varve *store;
@@ -340,6 +377,7 @@ int main(void) {
         cmocka_unit_test(a_death_leaves_what_was_there_or_more_when_it_is_brought_up_to_date),
         cmocka_unit_test(a_death_in_copying_is_no_worse),
         cmocka_unit_test(files_that_a_compaction_takes_away_meanwhile_are_there_packed),
+        cmocka_unit_test(who_opens_a_snapshot_that_changes_meanwhile_sees_no_less),
         cmocka_unit_test(snapshots_of_a_store_in_use_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
