@@ -37,11 +37,11 @@ static bool has_records(varve *store, uint32_t number) {
 }
 
 /* Raw segments from 'from' on, as many as a piece holds beside 'bytes'. */
-static void take_raw(varve *store, uint32_t from, choice *c) {
+static void take_raw(varve *store, uint32_t from, uint64_t most, choice *c) {
     uint32_t last = vf_lsn_segment(ve_tail(store));
     for (uint32_t n = from; n <= last; n++) {
         uint64_t size = raw_size(store, n);
-        if (c->bytes + size > piece_bytes && (c->raw_first != 0 || c->files > 0))
+        if (c->bytes + size > most && (c->raw_first != 0 || c->files > 0))
             return;
         c->raw_first = c->raw_first == 0 ? n : c->raw_first;
         c->raw_last = n;
@@ -77,7 +77,7 @@ static bool choose_all(varve *store, const ve_gone *gone, choice *c) {
             c->files++;
         }
         if (i == layout->files && raw)
-            take_raw(store, layout->first_raw, c);
+            take_raw(store, layout->first_raw, piece_bytes, c);
         bool cold = c->files == 1 && vf_get32(layout->file[c->first]->footer.tier) == VF_TIER_COLD;
         if (c->raw_first != 0 || c->files > 1 || (c->files == 1 && !cold) ||
             (cold && is_hollow(gone, layout->file[c->first], 0)))
@@ -102,11 +102,11 @@ static bool choose_hollow(varve *store, const ve_gone *gone, unsigned percent, c
 
 /* Raw segments as soon as one is full; else a segment that is hollow; else the newest group of packed ones that are alike
  * in size. */
-static bool choose_due(varve *store, const ve_gone *gone, choice *c) {
+static bool choose_due(varve *store, const ve_gone *gone, uint64_t most, choice *c) {
     const ve_layout *layout = store->layout;
     *c = (choice){.first = layout->files, .tier = VF_TIER_HOT};
     if (vf_lsn_segment(ve_tail(store)) > layout->first_raw) {
-        take_raw(store, layout->first_raw, c);
+        take_raw(store, layout->first_raw, most, c);
         return true;
     }
     if (choose_hollow(store, gone, HOLLOW_PERCENT, c))
@@ -114,7 +114,7 @@ static bool choose_due(varve *store, const ve_gone *gone, choice *c) {
     for (size_t end = layout->files; end >= GROUP_FILES; end--) {
         uint64_t sum = 0, largest = 0;
         size_t first = end;
-        while (first > 0 && sum + file_bytes(layout->file[first - 1]) <= piece_bytes) {
+        while (first > 0 && sum + file_bytes(layout->file[first - 1]) <= most) {
             uint64_t size = file_bytes(layout->file[first - 1]);
             if (end - first >= GROUP_FILES - 1 && size > sum)
                 break; /* larger than all behind it: its turn comes when they have grown */
@@ -357,7 +357,7 @@ int ve_pack_gone(varve *store, varve_compacted *done) {
     for (bool raw = true; result == VARVE_OK; raw = raw && !c.last) {
         c = (choice){.first = store->layout->files, .tier = VF_TIER_HOT};
         if (raw)
-            take_raw(store, store->layout->first_raw, &c);
+            take_raw(store, store->layout->first_raw, piece_bytes, &c);
         if (c.raw_first == 0 && !choose_hollow(store, &gone, 0, &c))
             break;
         result = run(store, &c, &gone, done);
@@ -388,10 +388,11 @@ int varve_compact(varve *store, const varve_compact_options *options,
     result = ve_pack_clear(store, &done.removed_bytes); /* what a killed one left */
     if (result == VARVE_OK)
         result = ve_gone_open(&gone, store);
+    uint64_t most = asked.budget != 0 && asked.budget < piece_bytes ? asked.budget : piece_bytes;
     while (result == VARVE_OK) {
         choice c;
         bool due = (asked.flags & VARVE_COMPACT_ALL) != 0 ? choose_all(store, &gone, &c)
-                                                          : choose_due(store, &gone, &c);
+                                                          : choose_due(store, &gone, most, &c);
         if (!due)
             break;
         if (asked.budget != 0 && done.read_bytes >= asked.budget) {

@@ -271,7 +271,7 @@ int ve_layout_at(varve *store, uint64_t generation) {
     ve_layout *layout;
     int result = generation == 0 ? VARVE_OK : read_manifest(store, generation, &bytes, &header);
     if (result == VARVE_OK)
-        result = make_layout(store, bytes, generation == 0 ? NULL : &header, &layout);
+        result = make_layout(store, bytes, generation == 0 ? NULL : &header, false, &layout);
     if (result == VARVE_OK)
         put_in_force(store, layout);
     free(bytes);

@@ -343,6 +343,7 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
     store->read_only = (options->flags & (VARVE_OPEN_READ_ONLY | VARVE_OPEN_NO_INDEX)) != 0;
     store->no_index = (options->flags & VARVE_OPEN_NO_INDEX) != 0;
     store->lock_timeout_ms = options->lock_timeout_ms == 0 ? 10000 : options->lock_timeout_ms;
+    store->close_budget = options->close_budget;
     store->log_line = options->log;
     store->log_context = options->log_context;
     void *mark = os->mmap(4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -377,11 +378,23 @@ int varve_open(const char *path, const varve_options *options, varve **ret_store
     return ve_open(&ve_os_system, path, options, ret_store);
 }
 
+/* Whoever closes may give some time to packing, if nobody else is at it. What fails is the next one's trouble. */
+static void compact_some(varve *store) {
+    varve_compact_options options;
+    varve_compact_options_init(&options);
+    options.budget = store->close_budget;
+    store->lock_timeout_ms = 1;
+    if (store->control != NULL && varve_compact(store, &options, NULL) < 0)
+        ve_say(store, "%s: nothing was packed: %s", store->path, store->error);
+}
+
 void varve_close(varve **store_at) {
     varve *store = store_at == NULL ? NULL : *store_at;
     if (store == NULL)
         return;
     const ve_os *os = store->os;
+    if (store->close_budget > 0 && !store->read_only && ve_enter(store) == VARVE_OK)
+        compact_some(store);
     ve_uid_free(store);
     ve_group_free(&store->group);
     ve_layout_close(store);

@@ -203,6 +203,7 @@ struct varve {
     bool no_index;
     bool locked; /* this handle holds the append lock */
     int lock_timeout_ms;
+    uint64_t close_budget; /* bytes to compact when the handle is closed */
     void (*log_line)(void *context, const char *line);
     void *log_context;
     unsigned char *fork_mark; /* a page that the kernel wipes in a child */

@@ -477,7 +477,7 @@ typedef struct varve_stats {
     size_t size;
     uint64_t sessions, stubs, events, charges, cursors;
     uint64_t tail_lsn, synced_lsn;
-    uint32_t segments;
+    uint32_t segments;         /* raw ones */
     uint64_t log_bytes, index_bytes, payload_bytes; /* log_bytes: raw and packed segments as they lie on disk */
     uint32_t quarantined;      /* files in quarantine/ */
     uint32_t packed_segments;
@@ -497,7 +497,8 @@ enum { VARVE_COMPACT_ALL = 1 << 0 }; /* everything, into the cold tier: smaller,
 typedef struct varve_compact_options {
     size_t size;
     uint32_t flags;  /* VARVE_COMPACT_* */
-    uint64_t budget; /* bytes: begin nothing more once so much was read; 0 = no limit */
+    uint64_t budget; /* bytes: jobs of at most so much raw log (one segment at least), none begun once so much was read;
+                      * 0 = no limit */
 } varve_compact_options;
 VARVE_API void varve_compact_options_init(varve_compact_options *options);
 typedef struct varve_compacted {

@@ -422,6 +422,37 @@ static int count_entry(void *context, const char *name) {
     return 0;
 }
 
+static int stat_segments(varve *store, varve_stats *stats) {
+    const ve_layout *layout = ve_layout_now(store);
+    if (layout == NULL)
+        return VARVE_E_CORRUPT;
+    for (size_t i = 0; i < layout->files; i++) {
+        ve_packed *file = layout->file[i];
+        stats->packed_segments++;
+        stats->packed_bytes += file->file_size;
+        int found = ve_layout_file(store, file->first, &file);
+        if (ve_is_damage(found))
+            continue; /* verify tells */
+        if (found < 0)
+            return found;
+        uint64_t written = vf_get64(file->footer.written_total),
+                 packed = vf_get64(file->footer.packed_total);
+        stats->written_total = written > stats->written_total ? written : stats->written_total;
+        stats->packed_total = packed > stats->packed_total ? packed : stats->packed_total;
+    }
+    stats->log_bytes = stats->packed_bytes;
+    for (uint32_t number = layout->first_raw; number <= vf_lsn_segment(stats->tail_lsn); number++) {
+        char name[16];
+        struct stat file;
+        ve_segment_name(name, number);
+        if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        stats->segments++;
+        stats->log_bytes += (uint64_t)file.st_size;
+    }
+    return VARVE_OK;
+}
+
 int varve_stat(varve *store, varve_stats *ret_stats) {
     int result = ve_enter(store);
     if (result == VARVE_OK)
@@ -448,15 +479,9 @@ int varve_stat(varve *store, varve_stats *ret_stats) {
     stats.cursors = ve_rows(&store->index, VF_TABLE_CURSORS);
     stats.tail_lsn = ve_tail(store);
     stats.synced_lsn = store->control != NULL ? ve_word(&store->control->synced) : 0;
-    stats.segments = vf_lsn_segment(stats.tail_lsn);
     stats.index_bytes = ve_index_bytes(&store->index);
-    for (uint32_t number = 1; number <= stats.segments; number++) {
-        char name[16];
-        struct stat file;
-        ve_segment_name(name, number);
-        if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) == 0)
-            stats.log_bytes += (uint64_t)file.st_size;
-    }
+    if ((result = stat_segments(store, &stats)) < 0)
+        return result;
     int fd = store->os->openat(store->dir, "quarantine", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (fd >= 0) {
         store->os->list(fd, count_entry, &stats.quarantined);

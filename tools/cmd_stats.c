@@ -17,6 +17,15 @@ static const char help[] =
     "\n"
     "exit codes: 0 done, 2 wrong usage, 3 could not do it\n";
 
+/* Bytes that were written for a hundred bytes of log that is packed: once as log, then by
+ * compaction. */
+static int64_t amplification(const varve_stats *stats) {
+    double packed = (double)stats->packed_total;
+    return stats->packed_total == 0
+               ? 100
+               : (int64_t)(100 + 100 * (double)stats->written_total / packed);
+}
+
 static void print_stats(struct cli *cli, const varve_stats *stats) {
     struct out *out = out_record(cli);
     out_begin(out);
@@ -28,7 +37,12 @@ static void print_stats(struct cli *cli, const varve_stats *stats) {
     out_number(out, "charges", (int64_t)stats->charges);
     out_number(out, "inputs", (int64_t)stats->cursors);
     out_number(out, "segments", stats->segments);
+    out_number(out, "packed_segments", stats->packed_segments);
     out_number(out, "log_bytes", (int64_t)stats->log_bytes);
+    out_number(out, "packed_bytes", (int64_t)stats->packed_bytes);
+    out_number(out, "packed_total", (int64_t)stats->packed_total);
+    out_number(out, "written_total", (int64_t)stats->written_total);
+    out_number(out, "write_amplification_percent", amplification(stats));
     out_number(out, "index_bytes", (int64_t)stats->index_bytes);
     out_number(out, "payload_bytes", (int64_t)stats->payload_bytes);
     out_numeral(out, "tail_lsn", stats->tail_lsn);
