@@ -87,13 +87,12 @@ static void expect_filling(const ve_part *part, uint32_t chunk, uint64_t first, 
     madvise(part->chunk[chunk - 1], (size_t)count * part->item_size, MADV_NORMAL);
 }
 
-/* An index that is made anew has no redo area yet, and no append waits: all pages at once are less
- * work than one by one. */
+/* An index that is made anew has no redo area yet, and no append waits: all pages at once, and
+ * large ones where there are such, are much less work than one by one. Old kernels do without. */
 static void fill_at_once(uint8_t *map, size_t size) {
+    madvise(map, size, MADV_HUGEPAGE);
 #ifdef MADV_POPULATE_WRITE
-    madvise(map, size, MADV_POPULATE_WRITE); /* an older kernel: they come one by one */
-#else
-    (void)map, (void)size;
+    madvise(map, size, MADV_POPULATE_WRITE);
 #endif
 }
 
