@@ -33,7 +33,8 @@ static uint64_t count_pinned(varve *store, uint64_t *of) {
             uint64_t lsn = vf_get64(cold->ref[ref]);
             ve_packed *file;
             ve_record record;
-            if (lsn == 0 || ve_layout_file(store, lsn, &file) != 1 || !has_run(file, hot->key))
+            bool deleted = ve_le_flag(hot->flags, VF_SR_DELETED); /* of such only who it was stays */
+            if (lsn == 0 || (deleted && ref != VF_REF_IDENTITY) || ve_layout_file(store, lsn, &file) != 1 || !has_run(file, hot->key))
                 continue;
             ++*of;
             pinned += ve_packed_pin(store, file, &hot->key, lsn, &record) == VARVE_OK;
