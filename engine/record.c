@@ -54,8 +54,8 @@ static int find_ref(varve *store, const vf_key *session, uint64_t lsn, bool whol
     int result = ve_layout_file(store, lsn, &file);
     if (result == 0)
         return ve_log_raw(store, lsn, whole, ret_record);
-    if (result == 1 &&
-        (result = ve_packed_pin(store, file, session, lsn, ret_record)) == VARVE_E_NOT_FOUND)
+    if (result == 1 && /* (a damaged pin stands whole among the session's records) */
+        ve_is_damage(result = ve_packed_pin(store, file, session, lsn, ret_record)))
         result = ve_packed_record(store, file, session, lsn, whole, ret_record);
     return result;
 }
