@@ -184,7 +184,7 @@ static bool writes(const damage *d) {
     varve_compact(store, &all, NULL);
     good = good && served(d->w, store, d->w->first, d->w->end, &more) && others_are_whole(d->w, store) &&
            (more == lost || work_wrong("%zu events were lost, and after compactions %zu", lost, more));
-    good = good && (varve_verify(store, 0, NULL, NULL) > 0 || work_wrong("after compactions verify finds nothing"));
+    good = good && (lost == 0 || varve_verify(store, 0, NULL, NULL) > 0 || /* (what stands twice was mended) */ work_wrong("after compactions verify finds nothing"));
     good = good && work_append(store, d->w->book, 5, 0, VARVE_NONE);
     varve_close(&store);
     return good;

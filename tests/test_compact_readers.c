@@ -199,28 +199,31 @@ static void cursors_see_their_snapshot_through_five_compactions(void **state) {
     scene_close(&s);
 }
 
-/* The active segment has grown since the reader saw it first, and is gone when it is read. */
+/* The active segment has grown since the reader saw it first, and is gone when it is read. Opening a cursor over the store
+ * does not look into it. */
 static void a_cursor_reads_a_segment_that_grew_before_it_was_removed(void **state) {
     (void)state;
     scene s;
     scene_open(&s);
     grow(&s, 8);
     varve *other = open_reading(s.path, VARVE_OPEN_READ_ONLY);
-    reading expected[KINDS], found[KINDS];
+    reading expected[KINDS];
     read_at_once(other, expected);
     free_all(expected);
     for (int i = 0; i < 3; i++) {
         grow(&s, 4);
         read_at_once(s.store, expected);
-        open_all(other, found);
+        reading found = {.cursor = open_kind(other, 0)};
+        found.to = open_memstream(&found.text, &found.size);
         compact(s.store, VARVE_COMPACT_ALL);
         grow(&s, 30);
         compact(s.store, 0);
-        read_all_on(other, found, UINT64_MAX);
-        close_all(found);
-        same_readings("a segment that grew", expected, found);
+        read_on(other, &found, UINT64_MAX);
+        varve_cursor_close(&found.cursor);
+        fclose(found.to);
+        assert_true(dump_equal("a segment that grew", expected[0].text, found.text));
         free_all(expected);
-        free_all(found);
+        free(found.text);
     }
     varve_close(&other);
     scene_close(&s);
