@@ -17,7 +17,7 @@
  *  view, reconcile         a session record's methods; sessions whose process is gone
  *  compact, pack, gather, changes, manifest   packing (pack.h); gone, retain, forget, erased: erasure
  *  snapshot                the files as they are, in another directory (snapshot.h)
- *  verify, errors, os      reading everything; texts; the system calls
+ *  verify, stat, errors, os   reading everything; figures; texts; the system calls
  */
 #ifndef VARVE_ENGINE_STORE_H
 #define VARVE_ENGINE_STORE_H
