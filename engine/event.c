@@ -7,10 +7,44 @@ static varve_str text(vf_text from) {
     return (varve_str){from.ptr, from.size};
 }
 
+/* Of a record that stands in an open block only the strings that it has are looked at. */
+static bool take_packed(const ve_record *record, vf_fixed *ret_fixed, varve_event *ret) {
+    const vf_unit *unit = &record->unit->unit;
+    const vf_unit_record *from = &unit->record[record->place];
+    if (vf_unit_fixed(unit, record->place, record->line_key, ret_fixed) != VF_OK)
+        return false;
+    const char *data = unit->data == NULL ? "" : (const char *)unit->data;
+    const vf_unit_str *str = unit->str + from->str_first;
+    varve_event_init(ret);
+    for (uint32_t s = 0; s < from->strs && str[s].id < VF_STRS; s++)
+        ret->str[str[s].id] = (varve_str){data + str[s].at, str[s].size};
+    if ((vf_get64(ret_fixed->present) & VF_HAS_PAYLOAD) != 0) {
+        ret->payload = data + from->data_at;
+        ret->payload_size = from->data_size;
+    }
+    return true;
+}
+
+static int take_whole(varve *store, const ve_record *record, vf_fixed *ret_fixed,
+                      varve_event *ret) {
+    vf_body body;
+    int result = ve_record_body(store, record, &body);
+    if (result < 0)
+        return result;
+    varve_event_init(ret);
+    *ret_fixed = body.fixed;
+    for (int i = 0; i < VF_STRS; i++)
+        ret->str[i] = text(body.str[i]);
+    ret->payload = body.payload;
+    ret->payload_size = body.payload_size;
+    return VARVE_OK;
+}
+
 static int fill(varve *store, const ve_record *record, varve_event *ret) {
     const vf_frame *frame = &record->frame;
     uint64_t lsn = record->lsn;
-    vf_body body;
+    vf_fixed parts;
+    const vf_fixed *fixed = &parts;
     if (frame->kind == VF_KIND_REWIND || frame->kind == VF_KIND_TOMBSTONE) {
         varve_event_init(ret);
         ret->time = vf_get_i64(frame->time);
@@ -19,17 +53,13 @@ static int fill(varve *store, const ve_record *record, varve_event *ret) {
         ret->seq = vf_get64(frame->seq);
         return VARVE_OK;
     }
-    int result = ve_record_body(store, record, &body);
-    if (result < 0)
-        return result;
-    const vf_fixed *fixed = &body.fixed;
-    varve_event_init(ret);
-    for (int i = 0; i < VF_STRS; i++)
-        ret->str[i] = text(body.str[i]);
+    if (record->body != NULL || !take_packed(record, &parts, ret)) {
+        int result = take_whole(store, record, &parts, ret);
+        if (result < 0)
+            return result;
+    }
     const char *name = vf_type_name(vf_get16(frame->type));
-    ret->type = name != NULL ? varve_cstr(name) : text(body.str[VF_STR_TYPE]);
-    ret->payload = body.payload;
-    ret->payload_size = body.payload_size;
+    ret->type = name != NULL ? varve_cstr(name) : ret->str[VF_STR_TYPE];
     ret->present = (uint32_t)(vf_get64(fixed->present) & VF_HAS_KNOWN);
     ret->present |= (frame->flags & VF_FRAME_HAS_TIME) != 0 ? (uint32_t)VARVE_HAS_TIME : 0;
     ret->flags = vf_get32(fixed->flags) & VF_EV_KNOWN;

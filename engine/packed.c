@@ -265,6 +265,7 @@ int ve_packed_record(varve *store, ve_packed *file, const vf_key *session, uint6
     if (result == VARVE_E_NOT_FOUND) {
         if ((result = make_arrival(store, file)) < 0)
             return result;
+        store->units.bytes_max = SCAN_BYTES_MAX; /* from anywhere: blocks will be wanted again */
         uint32_t at = arrival_of(file, lsn);
         result = VARVE_E_NOT_FOUND;
         if (at < file->arrivals && file->arrival[at].lsn == lsn) {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-enum { UNIT_BYTES_MAX = 16 << 20 };
+enum { UNIT_BYTES_MAX = 4 << 20 }; /* what fits a processor's cache is the quickest to fill again */
 
 /* ---- Holds ---- */
 

@@ -204,6 +204,8 @@ vf_result vf_unit_open(const uint8_t *fixed, size_t size, uint32_t data_size, vf
  * run's. Strings whose id is not known are left out here, and the payload of a pin is NULL, though fixed.payload_size tells
  * what it was. OK, or BAD_FIELD: a kind without such a body, one that does not decode, or what was left out cannot be made. */
 vf_result vf_unit_body(const vf_unit *unit, uint32_t i, vf_key line_key, vf_body *ret_body);
+/* Only its fixed part, with what was left out made again. OK, or BAD_FIELD: it is kept whole, or that cannot be made. */
+vf_result vf_unit_fixed(const vf_unit *unit, uint32_t i, vf_key line_key, vf_fixed *ret_fixed);
 /* The record's length as in the log, padding included. */
 uint32_t vf_unit_length(const vf_unit *unit, uint32_t i);
 /* Writes the record's body as it stood in the log (length - 64 bytes), also strings of unknown ids: for sums and for

@@ -57,6 +57,11 @@ static vf_result whole_body(const vf_unit *unit, const vf_unit_record *record, v
     return vf_body_decode(data_at(unit, record->data_at), record->data_size, ret_body);
 }
 
+vf_result vf_unit_fixed(const vf_unit *unit, uint32_t i, vf_key line_key, vf_fixed *ret_fixed) {
+    const vf_unit_record *record = &unit->record[i];
+    return record->whole ? VF_BAD_FIELD : make_fixed(unit, record, line_key, ret_fixed);
+}
+
 vf_result vf_unit_body(const vf_unit *unit, uint32_t i, vf_key line_key, vf_body *ret_body) {
     const vf_unit_record *record = &unit->record[i];
     if (record->whole)
