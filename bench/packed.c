@@ -22,7 +22,7 @@ typedef struct run {
     varve *store;
     uint64_t events, sessions;
     fill_sum filled;
-    blocks limit;
+    blocks limit, same; /* payloads only; with the strings of their events */
     double pack[ROUNDS_MAX], pack_cpu[ROUNDS_MAX], zstd[ROUNDS_MAX], ratio[ROUNDS_MAX]; /* MB/s */
 } run;
 
@@ -96,7 +96,7 @@ static int replay(run *r, const char *what) {
         if (ask_open(r->path, &r->store) < 0 ||
             (took = ask_replay(r->store, r->sessions, 0, 0, &sum)) < 0)
             return failed(r, "replay");
-        if (sum.bytes != r->filled.bytes || (unpacked = blocks_unpack(&r->limit)) < 0) {
+        if (sum.bytes != r->filled.bytes || (unpacked = blocks_unpack(&r->same)) < 0) {
             fprintf(stderr, "packed: what was replayed is not what was appended\n");
             return -1;
         }
@@ -192,7 +192,9 @@ static int ask(run *r) {
 /* Fills and packs; in the last round asks before and after. */
 static int one_round(run *r, int i, int last) {
     blocks_free(&r->limit);
-    if (fill(r) < 0 || blocks_make(SEED, r->events, &r->limit) != 0)
+    blocks_free(&r->same);
+    if (fill(r) < 0 || blocks_make(SEED, r->events, 0, &r->limit) != 0 ||
+        blocks_make(SEED, r->events, 1, &r->same) != 0)
         return -1;
     if (last) {
         tell("appended", (double)r->filled.events / r->filled.seconds, "events/s");
@@ -246,6 +248,7 @@ int main(int argc, char **argv) {
     int result = measure(&r, rounds);
     varve_close(&r.store);
     blocks_free(&r.limit);
+    blocks_free(&r.same);
     measure_remove(r.path);
     backing_end();
     return result < 0 ? 3 : 0;

@@ -44,7 +44,29 @@ static int pack_block(void *context, const void *bytes, size_t size) {
     return 0;
 }
 
-int blocks_make(uint64_t seed, uint64_t events, blocks *ret_blocks) {
+/* Strings that are much the same in all events of a session are written once, and no limit. */
+static int is_own(int str) {
+    return str == VARVE_STR_TEXT || str == VARVE_STR_NATIVE_ID || str == VARVE_STR_NATIVE_PARENT ||
+           str == VARVE_STR_REQUEST_ID || str == VARVE_STR_MESSAGE_ID ||
+           str == VARVE_STR_TOOL_USE_ID || str == VARVE_STR_TOOL_NAME;
+}
+
+static int add_event(clustered *cluster, workload *work, const varve_event *event, int strings) {
+    static char bytes[1 << 20];
+    size_t size = 0;
+    for (int s = 0; s < VARVE_STRS && strings; s++)
+        if (is_own(s) && event->str[s].ptr != NULL) {
+            memcpy(bytes + size, event->str[s].ptr, event->str[s].size);
+            size += event->str[s].size;
+        }
+    if (event->payload_size > sizeof bytes - size)
+        return -1;
+    memcpy(bytes + size, event->payload, event->payload_size);
+    return clustered_add(cluster, workload_session(work), bytes, size + event->payload_size,
+                         workload_ended(work));
+}
+
+int blocks_make(uint64_t seed, uint64_t events, int strings, blocks *ret_blocks) {
     *ret_blocks = (blocks){0};
     size_t room = ZSTD_compressBound(BLOCKS_SIZE);
     packer p = {ret_blocks, ZSTD_createCCtx(), malloc(room), room};
@@ -55,9 +77,10 @@ int blocks_make(uint64_t seed, uint64_t events, blocks *ret_blocks) {
                          workload_open(seed, events, &work) < 0
                      ? -1
                      : 0;
-    while (result == 0 && workload_next(work, &event))
-        result = clustered_add(cluster, workload_session(work), event.payload, event.payload_size,
-                               workload_ended(work));
+    while (result == 0 && workload_next(work, &event)) {
+        ret_blocks->payload += event.payload_size;
+        result = add_event(cluster, work, &event, strings);
+    }
     if (result == 0)
         result = clustered_finish(cluster);
     if (work != NULL)

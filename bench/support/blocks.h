@@ -12,6 +12,7 @@ enum { BLOCKS_SIZE = 256 << 10, BLOCKS_LEVEL = 3 };
 
 typedef struct blocks {
     uint64_t raw, stored;        /* bytes */
+    uint64_t payload;            /* of them */
     double packing, packing_cpu; /* seconds spent in zstd */
     struct {
         char *bytes;
@@ -20,8 +21,9 @@ typedef struct blocks {
     size_t count, room;
 } blocks;
 
-/* Compresses the payloads of a workload into memory. Non-zero: no memory. */
-int blocks_make(uint64_t seed, uint64_t events, blocks *ret_blocks);
+/* Compresses the payloads of a workload into memory, each behind the strings of its event that are its own if 'strings' is
+ * set: what a reader of events has to decompress. Non-zero: no memory. */
+int blocks_make(uint64_t seed, uint64_t events, int strings, blocks *ret_blocks);
 /* Seconds that decompressing all of them takes, into one buffer with one context; -1 = failed. */
 double blocks_unpack(const blocks *all);
 void blocks_free(blocks *all);
