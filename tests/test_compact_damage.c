@@ -297,7 +297,7 @@ static void what_is_whole_of_a_damaged_raw_segment_is_packed(void **state) {
     for (uint32_t i = 0; i < (work_long() ? 60 : 8); i++) {
         char *copy = copy_of(&w);
         damage d = {&w, copy, false};
-        size_t lost, later;
+        size_t lost = 0, later = 0;
         int kept = 0;
         varve *store;
         for (int flips = 0; flips < 1 + (int)i % 3; flips++)
