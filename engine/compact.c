@@ -381,8 +381,14 @@ int varve_compact(varve *store, const varve_compact_options *options,
         memcpy(&asked, options, options->size < sizeof asked ? options->size : sizeof asked);
     if (store->read_only)
         return ve_fail(store, VARVE_E_READ_ONLY, "%s: opened for reading only", store->path);
+    if ((asked.block != 0 && (asked.block < 4 << 10 || asked.block > 64 << 20)) || asked.level < 0 ||
+        asked.level > 19)
+        return ve_fail(store, VARVE_E_ARGUMENT,
+                       "a block has 4 KiB to 64 MiB, and zstd levels go from 1 to 19");
     if ((result = ve_pack_lock(store)) < 0)
         return result;
+    store->pack_block = asked.block;
+    store->pack_level = asked.level;
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
     ve_gone gone = {0};
     result = ve_pack_clear(store, &done.removed_bytes); /* what a killed one left */
@@ -405,6 +411,8 @@ int varve_compact(varve *store, const varve_compact_options *options,
     ve_gone_close(&gone);
     ve_hold_end(store, &own, before);
     ve_unlock(store, store->lock_compact);
+    store->pack_block = 0;
+    store->pack_level = 0;
     if (result == VARVE_OK && ret_compacted != NULL)
         memcpy(ret_compacted, &done,
                ret_compacted->size != 0 && ret_compacted->size < sizeof done ? ret_compacted->size

@@ -34,8 +34,8 @@ int ve_pack_begin(ve_pack *pack, varve *store, uint32_t number, uint32_t tier) {
     char name[16];
     vf_packed_header header = {0};
     ve_packed_name(name, number);
-    pack->level = tiers[tier].level;
-    pack->area[VE_AREA_MAIN].target = tiers[tier].block;
+    pack->level = store->pack_level != 0 ? store->pack_level : tiers[tier].level;
+    pack->area[VE_AREA_MAIN].target = store->pack_block != 0 ? store->pack_block : tiers[tier].block;
     pack->area[VE_AREA_PINS].target = PIN_BLOCK;
     vf_put64(&pack->footer.time_min, (uint64_t)INT64_MAX);
     vf_put64(&pack->footer.time_max, (uint64_t)INT64_MIN);

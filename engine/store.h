@@ -204,6 +204,8 @@ struct varve {
     bool locked; /* this handle holds the append lock */
     int lock_timeout_ms;
     uint64_t close_budget; /* bytes to compact when the handle is closed */
+    uint32_t pack_block;   /* what the compaction that runs was told; 0 = as its tier says */
+    int pack_level;
     void (*log_line)(void *context, const char *line);
     void *log_context;
     unsigned char *fork_mark; /* a page that the kernel wipes in a child */

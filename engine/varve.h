@@ -499,6 +499,9 @@ typedef struct varve_compact_options {
     uint32_t flags;  /* VARVE_COMPACT_* */
     uint64_t budget; /* bytes: jobs of at most so much raw log (one segment at least), none begun once so much was read;
                       * 0 = no limit */
+    uint32_t block;  /* bytes of data of a block, 4 KiB to 64 MiB; 0 = 256 KiB hot, 4 MiB cold. Larger: smaller on disk, and
+                      * more to decompress for one event */
+    int level;       /* of zstd, 1 to 19; 0 = 3 hot, 9 cold */
 } varve_compact_options;
 VARVE_API void varve_compact_options_init(varve_compact_options *options);
 typedef struct varve_compacted {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: varve compact [--all] [--budget BYTES]\n"
+    "usage: varve compact [--all] [--budget BYTES] [--block BYTES] [--level N]\n"
     "\n"
     "Packs what the log holds: events clustered by session and compressed. Without --all only what "
     "is\n"
@@ -19,6 +19,9 @@ static const char help[] =
     "options:\n"
     "  --all            everything, into the cold tier: smallest on disk\n"
     "  --budget BYTES   begin nothing more once so much was read: 500M, 2G, or bytes\n"
+    "  --block BYTES    data of a block: 4K to 64M; 256K without --all, 4M with it. Larger is smaller\n"
+    "                   on disk, and slower to open for one event\n"
+    "  --level N        of zstd, 1 to 19; 3 without --all, 9 with it\n"
     "\n"
     "example:\n"
     "  varve compact --all\n"
@@ -45,11 +48,13 @@ static int64_t parse_bytes(const char *text) {
 }
 
 int cmd_compact(struct cli *cli, int argc, char **argv) {
-    const char *budget = NULL;
+    const char *budget = NULL, *block = NULL, *level = NULL;
     int all = 0;
     const struct cli_option options[] = {
         {.name = "all", .letter = 'a', .ret_flag = &all},
         {.name = "budget", .ret_text = &budget},
+        {.name = "block", .ret_text = &block},
+        {.name = "level", .ret_text = &level},
     };
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
     if (answer != CLI_GO_ON) {
@@ -67,6 +72,20 @@ int cmd_compact(struct cli *cli, int argc, char **argv) {
             return cli_usage("--budget wants bytes such as 500M or 2G, not '%s'", budget);
         }
         asked.budget = (uint64_t)bytes;
+    }
+    if (block) {
+        int64_t bytes = parse_bytes(block);
+        if (bytes < 4 << 10 || bytes > 64 << 20) {
+            return cli_usage("--block wants 4K to 64M, not '%s'", block);
+        }
+        asked.block = (uint32_t)bytes;
+    }
+    if (level) {
+        int64_t number = parse_bytes(level);
+        if (number < 1 || number > 19) {
+            return cli_usage("--level wants a number from 1 to 19, not '%s'", level);
+        }
+        asked.level = (int)number;
     }
     answer = cli_open(cli, VARVE_OPEN_NO_CREATE);
     if (answer != EXIT_OKAY) {
