@@ -40,6 +40,7 @@ struct ve_query {
     uint32_t last_flags;
     uint32_t last_framework;
     uint32_t framework; /* names row + 1 of the one that is asked for; 0 = nobody has it */
+    uint64_t tail; /* what was hidden later is there */
     bool collected;
     ve_heap heap;
     uint64_t left;
@@ -62,14 +63,14 @@ static bool has_flag(const ve_query *query, uint32_t flag) {
 
 /* ---- What is hidden ---- */
 
-/* A session's hot row; zeros if it has none. */
-static int read_hot(varve *store, vf_key session, vf_hot *ret) {
+/* A session's row; zeros if it has none. */
+static int read_row(varve *store, vf_key session, ve_session_image *ret) {
     uint32_t row;
     int result = ve_look_up(store, VF_TABLE_SESSIONS, session, &row);
     memset(ret, 0, sizeof *ret);
     if (result < 0 || row == UINT32_MAX)
         return result;
-    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, ret) < 0)
+    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, ret) < 0)
         return ve_fail(store, VARVE_E_INDEX,
                        "%s/idx: row %u of table sessions is damaged: run varve reindex",
                        store->path, row);
@@ -80,31 +81,33 @@ static int read_hot(varve *store, vf_key session, vf_hot *ret) {
 static int look_at(ve_query *query, vf_key session) {
     if (query->last_flags != 0 && vf_key_equal(query->last, session))
         return VARVE_OK;
-    vf_hot hot;
-    int result = read_hot(query->store, session, &hot);
+    ve_session_image row;
+    int result = read_row(query->store, session, &row);
     if (result < 0)
         return result;
     query->last = session;
-    query->last_flags = vf_get32(hot.flags);
-    query->last_framework = vf_get32(hot.framework);
+    query->last_flags = vf_get32(row.hot.flags);
+    if (vf_get64(row.cold.ref[VF_REF_TOMBSTONE]) >= query->tail)
+        query->last_flags &= ~(uint32_t)VF_SR_DELETED;
+    query->last_framework = vf_get32(row.hot.framework);
     return VARVE_OK;
 }
 
 /* Notes a session's rewinds: its records are walked back once. Behind a FORK they are the parent's.
  */
-static int note_rewinds(ve_query *query, rewinds *of) {
+static int walk_rewinds(ve_query *query, rewinds *of) {
     varve *store = query->store;
-    vf_hot hot;
+    ve_session_image row;
     vf_frame frame;
-    int result = read_hot(store, of->session, &hot);
+    int result = read_row(store, of->session, &row);
     if (result < 0)
         return result;
-    for (uint64_t lsn = vf_get64(hot.last_lsn); lsn != 0; lsn = vf_get64(frame.prev)) {
+    for (uint64_t lsn = vf_get64(row.hot.last_lsn); lsn != 0; lsn = vf_get64(frame.prev)) {
         if ((result = ve_log_frame(store, &of->session, lsn, &frame)) < 0)
             return ve_is_damage(result) ? VARVE_OK : result;
         if (frame.kind == VF_KIND_FORK || frame.kind == VF_KIND_BASE)
             break;
-        if (frame.kind != VF_KIND_REWIND)
+        if (frame.kind != VF_KIND_REWIND || lsn >= query->tail)
             continue;
         vf_mark_fixed mark;
         ve_record record;
@@ -121,6 +124,15 @@ static int note_rewinds(ve_query *query, rewinds *of) {
         of->keep[of->count++] = vf_get64(mark.seq);
     }
     return VARVE_OK;
+}
+
+/* The walk begins with what the session has now, which may be newer than what the cursor reads by. */
+static int note_rewinds(ve_query *query, rewinds *of) {
+    ve_layout *reading = query->store->reading;
+    query->store->reading = NULL;
+    int result = walk_rewinds(query, of);
+    query->store->reading = reading;
+    return result;
 }
 
 /* 1 if a rewind behind the event hides it. */
@@ -377,6 +389,7 @@ static int open_query(varve *store, const varve_event_filter *filter, ve_query *
     if (query == NULL)
         return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     query->store = store;
+    query->tail = ve_tail(store);
     varve_event_filter *f = &query->filter;
     varve_event_filter_init(f);
     if (filter != NULL)

@@ -642,6 +642,12 @@ int ve_fit_row(ve_fit *fits, uint32_t row, vf_hot *ret_hot);
 /* Who it is; a name that was lost to damage is empty. */
 int ve_identity_known(varve *store, const vf_cold *cold, varve_str *ret_machine, varve_str *ret_id);
 
+/* A session's row as ve_read_row gives it whole. */
+typedef struct ve_session_image {
+    vf_hot hot;
+    vf_cold cold;
+} ve_session_image;
+
 /* ---- query_events.c ---- */
 
 typedef struct ve_query ve_query;

@@ -160,6 +160,17 @@ static void same_readings(const char *what, const reading *expected, const readi
 }
 
 /* Cursors of 'of', at their beginning or in the midst, live through compactions by another handle. */
+/* A retention for which everything is old. */
+static void drop_all(varve *store, uint32_t flags) {
+    varve_retention asked = {.size = sizeof asked, .flags = flags, .before = INT64_MAX};
+    varve_retained done = {.size = sizeof done};
+    int result = varve_retain(store, &asked, &done);
+    if (result < 0)
+        print_error("retain: %s\n", varve_last_error(store));
+    assert_int_equal(result, VARVE_OK);
+    assert_true(done.sessions > 0);
+}
+
 static void live_through(scene *s, varve *of, const char *name, uint64_t before) {
     reading expected[KINDS], found[KINDS];
     read_at_once(s->store, expected);
@@ -168,6 +179,8 @@ static void live_through(scene *s, varve *of, const char *name, uint64_t before)
     for (int round = 0; round < ROUNDS; round++) {
         grow(s, BATCHES);
         compact(s->store, round == 2 ? (uint32_t)VARVE_COMPACT_ALL : 0u);
+        if (round >= 3)
+            drop_all(s->store, round == 3 ? (uint32_t)VARVE_RETAIN_KEEP_SESSIONS : 0u);
         read_all_on(of, found, 7);
     }
     read_all_on(of, found, UINT64_MAX);
