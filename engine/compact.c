@@ -63,29 +63,28 @@ static bool is_hollow(const ve_gone *gone, const ve_packed *file, unsigned perce
 }
 
 /* Everything, cold, in pieces as large as may be, from the first on. */
-static bool choose_all(varve *store, const ve_gone *gone, choice *c) {
+static bool choose_all(varve *store, const ve_gone *gone, uint64_t most, choice *c) {
     const ve_layout *layout = store->layout;
     uint32_t last = vf_lsn_segment(ve_tail(store));
     bool raw = false;
     for (uint32_t n = layout->first_raw; n <= last && !raw; n++)
         raw = has_records(store, n);
-    for (size_t i = 0; i <= layout->files;) {
+    for (size_t i = 0;;) {
         *c = (choice){.first = i, .tier = VF_TIER_COLD};
         while (i < layout->files &&
-               (c->files == 0 || c->bytes + file_bytes(layout->file[i]) <= piece_bytes)) {
+               (c->files == 0 || c->bytes + file_bytes(layout->file[i]) <= most)) {
             c->bytes += file_bytes(layout->file[i++]);
             c->files++;
         }
         if (i == layout->files && raw)
-            take_raw(store, layout->first_raw, piece_bytes, c);
+            take_raw(store, layout->first_raw, most, c);
         bool cold = c->files == 1 && vf_get32(layout->file[c->first]->footer.tier) == VF_TIER_COLD;
         if (c->raw_first != 0 || c->files > 1 || (c->files == 1 && !cold) ||
             (cold && is_hollow(gone, layout->file[c->first], 0)))
             return true;
-        if (i == layout->files)
-            return false;
+        if (i == layout->files && (c->files == 0 || !raw))
+            return false; /* else the raw segments are a group of their own */
     }
-    return false;
 }
 
 /* A packed segment of which so much is gone. */
@@ -397,7 +396,7 @@ int varve_compact(varve *store, const varve_compact_options *options,
     uint64_t most = asked.budget != 0 && asked.budget < piece_bytes ? asked.budget : piece_bytes;
     while (result == VARVE_OK) {
         choice c;
-        bool due = (asked.flags & VARVE_COMPACT_ALL) != 0 ? choose_all(store, &gone, &c)
+        bool due = (asked.flags & VARVE_COMPACT_ALL) != 0 ? choose_all(store, &gone, most, &c)
                                                           : choose_due(store, &gone, most, &c);
         if (!due)
             break;

@@ -187,6 +187,24 @@ static void reindexing_changes_nothing(void **state) {
 
 /* ---- What a compaction answers ---- */
 
+/* Everything is packed, also where it does not fit one piece: the budget is the size of a piece. */
+static void everything_is_packed_in_pieces(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store;
+    varve_stats stats = {.size = sizeof stats};
+    assert_true(history_open(path, 0, &store));
+    for (uint32_t number = 0; number < 200; number++)
+        history_add(store, 77, number, NULL);
+    for (int i = 0; i < 100 && compact(store, VARVE_COMPACT_ALL, 300000).more; i++)
+        continue;
+    assert_int_equal(varve_stat(store, &stats), VARVE_OK);
+    assert_int_equal(stats.segments, 0);
+    assert_true(stats.packed_segments > 1);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 static void a_budget_ends_a_compaction_and_the_next_goes_on(void **state) {
     (void)state;
     pair p;
@@ -303,6 +321,7 @@ int main(void) {
         cmocka_unit_test(the_index_is_made_anew_of_what_is_packed),
         cmocka_unit_test(appending_and_packing_go_on_when_CONTROL_and_index_were_lost),
         cmocka_unit_test(reindexing_changes_nothing),
+        cmocka_unit_test(everything_is_packed_in_pieces),
         cmocka_unit_test(a_budget_ends_a_compaction_and_the_next_goes_on),
         cmocka_unit_test(a_block_without_texts_is_packed),
         cmocka_unit_test(a_thousand_packed_segments_are_no_gap_in_the_log),
