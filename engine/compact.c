@@ -55,7 +55,7 @@ static uint64_t file_bytes(const ve_packed *file) {
 }
 
 /* Whether so much of a packed segment is gone that it is worth writing it again. */
-static bool is_hollow(const ve_gone *gone, const ve_packed *file, unsigned percent) {
+static bool is_hollow(const ve_gone *gone, ve_packed *file, unsigned percent) {
     uint64_t bytes = ve_gone_bytes(gone, file),
              all = vf_get64(file->footer.payload_bytes) +
                    vf_get64(file->footer.records) * VF_IMAGE_SIZE;
@@ -344,7 +344,7 @@ int ve_pack_lock(varve *store) {
     return result;
 }
 
-int ve_pack_gone(varve *store, varve_compacted *done) {
+int ve_pack_gone(varve *store, bool erasing, varve_compacted *done) {
     int result = ve_pack_lock(store);
     if (result < 0)
         return result;
@@ -353,8 +353,12 @@ int ve_pack_gone(varve *store, varve_compacted *done) {
     result = ve_pack_clear(store, &done->removed_bytes);
     if (result == VARVE_OK)
         result = ve_gone_open(&gone, store);
+    bool raw = erasing;
+    gone.erasing = erasing;
+    if (result == VARVE_OK && !raw)
+        result = ve_gone_raw(&gone, &raw);
     choice c = {.first = store->layout->files, .tier = VF_TIER_HOT};
-    for (bool raw = true; result == VARVE_OK; raw = raw && !c.last) {
+    for (; result == VARVE_OK; raw = raw && !c.last) {
         c = (choice){.first = store->layout->files, .tier = VF_TIER_HOT};
         if (raw)
             take_raw(store, store->layout->first_raw, &c);

@@ -124,6 +124,8 @@ static int look_at_file(folder *at, const char *name) {
             return ve_fail_os(store, "%s/%s: cannot be mapped", at->below, name);
         }
         look(at->f, map, (size_t)status.st_size, &l);
+        if (at->quarantine) /* elsewhere their keys may stand */
+            ve_needles_search(&at->f->keys, map, (size_t)status.st_size, count_hit, &l);
         os->munmap(map, (size_t)status.st_size);
     }
     os->close(fd);

@@ -191,6 +191,8 @@ typedef struct ve_uids {
     vf_key *slot;  /* open addressing; zero = free */
     size_t room, count;
     uint64_t used; /* for choosing whom to drop */
+    bool gone;     /* records before those in the set are gone; the latest of their times: */
+    int64_t gone_until;
 } ve_uids;
 enum { VE_UID_SETS = 256 }; /* a merge may meet records of many sessions in turn */
 
@@ -546,6 +548,7 @@ typedef struct ve_batch_session {
     uint32_t same; /* the first session of the batch with this key: itself, most often */
     bool known, defined, introduced, deleted, checked;
     uint64_t last_seq, last_lsn, last_set;
+    uint64_t gone_below; /* records with a lower seq are gone, or will be */
 } ve_batch_session;
 
 typedef struct ve_batch_record {
@@ -558,9 +561,11 @@ typedef struct ve_batch_record {
     bool stamp;      /* gets the time of the append */
     uint64_t seq;    /* FORK: the parent's last that is shared; REWIND: the last that stays */
     uint32_t parent; /* FORK: session of the batch */
+    bool unless_new; /* TOMBSTONE: only if 'expected' is the session's last seq */
+    uint64_t expected;
     /* Of another store (ve_batch_carry): */
     bool carried;
-    bool fell_back; /* by the append: a FORK that became a SESSION record, a mark without place */
+    bool fell_back; /* by the append: a FORK that became a SESSION record, a mark without place or in vain */
     vf_key at;      /* FORK: uid of the last record that is shared; zero: the first of the chain */
     const vf_key *hide; /* REWIND: uids of what it hides, sorted; the caller's */
     size_t hide_count;
@@ -582,7 +587,8 @@ struct varve_batch {
     uint8_t *duplicate; /* one byte a record */
     size_t duplicate_room;
 };
-/* Says that a session's records up to a seq (all ones: the whole session) are gone; VF_GONE_*. */
+/* Says that a session's records up to a seq (all ones: the whole session) are gone; VF_GONE_*. Returns the index of the
+ * record in the batch. */
 int ve_batch_tombstone(varve_batch *batch, varve_str machine_id, varve_str session_id,
                        uint64_t last_seq, uint64_t why);
 /* Says that nothing is known of an input any more. */
@@ -623,6 +629,11 @@ int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags
                     varve_cursor **ret_cursor);
 int ve_cursor_next(varve_cursor *cursor, ve_record *ret); /* 1 = one, 0 = no more */
 int ve_event_fill(varve *store, vf_key shown_by, const ve_record *record, varve_event *ret);
+
+/* ---- gone.c ---- */
+
+/* Of a session's records those with a seq below this are said to be gone (all ones: it is deleted); 0 = none. */
+uint64_t ve_said_gone(varve *store, const vf_hot *hot, const vf_cold *cold);
 
 /* ---- query_fit.c ---- */
 
