@@ -21,7 +21,7 @@ typedef struct {
     size_t pin_count, pins_room;
     uint64_t below;              /* records of the session with a lower seq are left out */
     uint64_t base_lsn, base_seq; /* the last one that was; lsn 0 = none, or it was said */
-    int64_t base_time;           /* the latest that they had; INT64_MIN = none had one */
+    int64_t base_time;           /* the latest that the session had by then; INT64_MIN = none */
 } gathering;
 
 static int no_memory(varve *store) {
@@ -209,9 +209,40 @@ static int write_base(gathering *g) {
     return ve_pack_record(g->pack, VE_AREA_MAIN, &base);
 }
 
+/* Labels are put together from all records that set some. */
+static bool may_label(const gathering *g, uint8_t kind) {
+    bool setting = kind == VF_KIND_SESSION || kind == VF_KIND_FORK;
+    return setting && g->known &&
+           (vf_get32(hot_of(g)->flags) & (VF_SR_LABELS | VF_SR_DELETED)) == VF_SR_LABELS;
+}
+
+/* The records themselves may be gone already. */
+static int keep_labels(gathering *g, ve_packed *file, const vf_packed_session *run) {
+    uint32_t first = vf_get32(run->pins_first), end = first + vf_get32(run->pins);
+    int result = VARVE_OK;
+    for (uint32_t id = first; id < end && result == VARVE_OK; id++) {
+        ve_hold own = {0}, *before = ve_hold_use(g->job->store, &own);
+        const ve_unit *unit =
+            ve_unit_get(g->job->store, file, VE_AREA_PINS, id, false, &result);
+        if (unit != NULL) {
+            const vf_unit_record *record = &unit->unit.record[id - unit->first];
+            result = vf_key_is_zero(record->frame.session) && may_label(g, record->frame.kind)
+                         ? pin(g, record->lsn)
+                         : VARVE_OK;
+        }
+        ve_hold_end(g->job->store, &own, before);
+    }
+    return result;
+}
+
 static int take(gathering *g, const ve_record *record) {
     if (record->frame.kind == VF_KIND_CURSOR && !ve_is_last_cursor(g->job->store, record))
         return VARVE_OK; /* what it said was said again */
+    if (may_label(g, record->frame.kind)) {
+        int pinned = pin(g, record->lsn);
+        if (pinned < 0)
+            return pinned;
+    }
     if (vf_get64(record->frame.seq) < g->below || record->frame.kind == VF_KIND_BASE) {
         g->base_lsn = record->lsn;
         g->base_seq = vf_get64(record->frame.seq);
@@ -221,14 +252,7 @@ static int take(gathering *g, const ve_record *record) {
         return VARVE_OK;
     }
     int result = write_base(g);
-    if (result == VARVE_OK)
-        result = ve_pack_record(g->pack, VE_AREA_MAIN, record);
-    /* Labels are put together from all records that set some. */
-    bool setting = record->frame.kind == VF_KIND_SESSION || record->frame.kind == VF_KIND_FORK;
-    if (result == VARVE_OK && setting && g->known &&
-        (vf_get32(hot_of(g)->flags) & (VF_SR_LABELS | VF_SR_DELETED)) == VF_SR_LABELS)
-        result = pin(g, record->lsn);
-    return result;
+    return result == VARVE_OK ? ve_pack_record(g->pack, VE_AREA_MAIN, record) : result;
 }
 
 static int write_session(gathering *g, uint32_t row, const vf_packed_session *const *run) {
@@ -254,9 +278,14 @@ static int write_session(gathering *g, uint32_t row, const vf_packed_session *co
                    : 0;
     g->base_lsn = 0;
     g->base_time = INT64_MIN;
+    vf_mark_fixed mark; /* it knows of what is left out elsewhere too */
+    if (g->below > 0 && ve_tombstone(store, hot_of(g), cold_of(g), &mark))
+        g->base_time = vf_get_i64(mark.activity);
     int result = ve_pack_session(g->pack, key, line_key, row);
     if (result == VARVE_OK)
         result = note_pins(g);
+    for (size_t f = 0; f < job->files && result == VARVE_OK && g->known; f++)
+        result = run[f] != NULL ? keep_labels(g, job->file[f], run[f]) : VARVE_OK;
     for (size_t f = 0; f < job->files && result == VARVE_OK; f++)
         for (uint32_t i = 0; run[f] != NULL && i < vf_get32(run[f]->records) && result == VARVE_OK;
              i++) {

@@ -16,18 +16,21 @@ static int bad_row(varve *store, uint64_t row) {
                    (unsigned long long)row);
 }
 
-uint64_t ve_said_gone(varve *store, const vf_hot *hot, const vf_cold *cold) {
-    if (!has_tombstone(hot) || ve_le_flag(hot->flags, VF_SR_DELETED))
-        return has_tombstone(hot) ? UINT64_MAX : 0;
-    uint64_t lsn = vf_get64(cold->ref[VF_REF_TOMBSTONE]), below = 0;
-    vf_mark_fixed mark;
+bool ve_tombstone(varve *store, const vf_hot *hot, const vf_cold *cold, vf_mark_fixed *ret_mark) {
+    uint64_t lsn = vf_get64(cold->ref[VF_REF_TOMBSTONE]);
     ve_record record;
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
-    if (lsn != 0 && ve_log_record(store, &hot->key, lsn, &record) == VARVE_OK &&
-        ve_record_mark(&record, &mark))
-        below = vf_get64(mark.seq) + 1;
+    bool found = lsn != 0 && ve_log_record(store, &hot->key, lsn, &record) == VARVE_OK &&
+                 record.frame.kind == VF_KIND_TOMBSTONE && ve_record_mark(&record, ret_mark);
     ve_hold_end(store, &own, before);
-    return below;
+    return found;
+}
+
+uint64_t ve_said_gone(varve *store, const vf_hot *hot, const vf_cold *cold) {
+    vf_mark_fixed mark;
+    if (!has_tombstone(hot) || ve_le_flag(hot->flags, VF_SR_DELETED))
+        return has_tombstone(hot) ? UINT64_MAX : 0;
+    return ve_tombstone(store, hot, cold, &mark) ? vf_get64(mark.seq) + 1 : 0;
 }
 
 int ve_fork_parent(varve *store, uint32_t row, uint32_t *ret_parent, bool *ret_left) {

@@ -109,6 +109,8 @@ int ve_gone_open(ve_gone *gone, varve *store);
 /* The same as if the sessions that were not active since 'before' were deleted. */
 int ve_gone_open_as(ve_gone *gone, varve *store, int64_t before);
 void ve_gone_close(ve_gone *gone);
+/* The session's last TOMBSTONE; false: it has none, or it is gone itself. */
+bool ve_tombstone(varve *store, const vf_hot *hot, const vf_cold *cold, vf_mark_fixed *ret_mark);
 /* Of a session's records those with a seq below this are gone; 0 = none is. */
 uint64_t ve_gone_below(const ve_gone *gone, uint32_t row, const vf_hot *hot, const vf_cold *cold);
 /* Bytes in a packed segment that are gone. */

@@ -138,6 +138,7 @@ static int find_sessions(ve_plan *p) {
         session->known = session->defined = session->introduced = session->deleted = false;
         session->last_seq = UINT64_MAX;
         session->last_lsn = session->last_set = session->gone_below = 0;
+        session->last_time = INT64_MIN;
         uint32_t row = ve_find(&p->store->index, VF_TABLE_SESSIONS, session->key);
         if (row == UINT32_MAX)
             continue;
@@ -160,6 +161,8 @@ static int find_sessions(ve_plan *p) {
         session->last_seq = vf_get64(hot->last_seq);
         session->last_lsn = vf_get64(hot->last_lsn);
         session->last_set = vf_get64(cold->ref[VF_REF_LAST_SET]);
+        if (ve_le_flag(hot->flags, VF_SR_HAS_TIME))
+            session->last_time = vf_get_i64(hot->last_activity);
         session->gone_below = session->deleted ? 0 : ve_said_gone(p->store, hot, cold);
     }
     return VARVE_OK;
@@ -209,8 +212,10 @@ static int add_mark(ve_plan *p, ve_batch_record *record, ve_batch_session *sessi
         record->fell_back = true;
         return VARVE_OK;
     }
+    vf_mark_fixed *mark = (vf_mark_fixed *)(void *)(at + VF_FRAME_SIZE);
+    if (frame->kind == VF_KIND_TOMBSTONE)
+        vf_put_i64(&mark->activity, session->last_time);
     if (frame->kind == VF_KIND_REWIND) {
-        vf_mark_fixed *mark = (vf_mark_fixed *)(void *)(at + VF_FRAME_SIZE);
         uint64_t to;
         int result = ve_log_seek(p->store, &session->key, session->last_lsn, record->seq, &to);
         if (result < 0)

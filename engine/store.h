@@ -548,6 +548,7 @@ typedef struct ve_batch_session {
     uint32_t same; /* the first session of the batch with this key: itself, most often */
     bool known, defined, introduced, deleted, checked;
     uint64_t last_seq, last_lsn, last_set;
+    int64_t last_time;   /* last activity, INT64_MIN = none */
     uint64_t gone_below; /* records with a lower seq are gone, or will be */
 } ve_batch_session;
 
