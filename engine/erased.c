@@ -137,8 +137,9 @@ static int look_at_file(folder *at, const char *name) {
         at->f->done.quarantined++;
         return VARVE_OK;
     }
-    size_t size = strlen(name);
-    if (at->segments && size > 4 && strcmp(name + size - 4, ".log") == 0) {
+    char *end;
+    unsigned long number = strtoul(name, &end, 10);
+    if (at->segments && strcmp(end, ".log") == 0 && number >= store->layout->first_raw) {
         at->f->done.shared += l.hits; /* begun since: all of it is newer than the tombstone */
         return VARVE_OK;
     }
