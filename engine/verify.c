@@ -55,7 +55,8 @@ static void check_session_chain(verification *v, const char *file, uint64_t lsn,
                  (unsigned long long)seq);
         else if (row != UINT32_MAX &&
                  ve_read_row(&v->store->index, VF_TABLE_SESSIONS, row, true, image) == VARVE_OK &&
-                 vf_get64(cold->ref[VF_REF_IDENTITY]) != lsn)
+                 vf_get64(cold->ref[VF_REF_IDENTITY]) != lsn && /* 0: it is forgotten */
+                 vf_get64(cold->ref[VF_REF_IDENTITY]) != 0)
             tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
                  "a session begins again: its events before are cut off from it");
         return;
