@@ -157,12 +157,8 @@ static int close_active(varve *store, ve_job *job, ve_pack *pack, ve_changes *ch
  * those that changed since. */
 static int write_rows(ve_pack *pack, ve_job *job, bool last) {
     varve *store = job->store;
-    const ve_layout *layout = store->layout;
     ve_changes changes = {0};
-    uint64_t since = 0, rows_lsn = 0;
-    for (size_t i = 0; i < layout->files; i++)
-        if (vf_get64(layout->file[i]->footer.rows_lsn) > since)
-            since = vf_get64(layout->file[i]->footer.rows_lsn);
+    uint64_t since = ve_rows_lsn(store->layout), rows_lsn = 0;
     for (size_t i = 0; i < job->files; i++)
         if (vf_get64(job->file[i]->footer.rows_lsn) > rows_lsn) {
             rows_lsn = vf_get64(job->file[i]->footer.rows_lsn);

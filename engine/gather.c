@@ -19,7 +19,8 @@ typedef struct {
     bool known; /* image holds the row of the session */
     uint64_t *pins;
     size_t pin_count, pins_room;
-    uint64_t below;              /* records of the session with a lower seq are left out */
+    uint64_t below;              /* records of the session with a lower seq are left out, */
+    uint64_t rows_lsn;           /* if packed rows hold what they count */
     uint64_t base_lsn, base_seq; /* the last one that was; lsn 0 = none, or it was said */
     int64_t base_time;           /* the latest that the session had by then; INT64_MIN = none */
 } gathering;
@@ -243,7 +244,8 @@ static int take(gathering *g, const ve_record *record) {
         if (pinned < 0)
             return pinned;
     }
-    if (vf_get64(record->frame.seq) < g->below || record->frame.kind == VF_KIND_BASE) {
+    bool gone = vf_get64(record->frame.seq) < g->below && record->lsn < g->rows_lsn;
+    if (gone || record->frame.kind == VF_KIND_BASE) {
         g->base_lsn = record->lsn;
         g->base_seq = vf_get64(record->frame.seq);
         if ((record->frame.flags & VF_FRAME_HAS_TIME) != 0 &&
@@ -340,7 +342,9 @@ static bool next_row(gathering *g, uint32_t *ret_row) {
 }
 
 int ve_gather(ve_pack *pack, ve_job *job) {
-    gathering g = {.pack = pack, .job = job};
+    gathering g = {.pack = pack, .job = job, .rows_lsn = ve_rows_lsn(job->store->layout)};
+    if (vf_get64(pack->footer.rows_lsn) > g.rows_lsn)
+        g.rows_lsn = vf_get64(pack->footer.rows_lsn);
     const vf_packed_session **run = calloc(job->files + 1, sizeof *run);
     g.next = calloc(job->files + 1, sizeof *g.next);
     int result = run == NULL || g.next == NULL ? no_memory(job->store) : VARVE_OK;

@@ -199,8 +199,18 @@ static uint64_t words_left(const ve_gone *gone, ve_packed *file, const vf_packed
                                             : forgotten_pins(gone, file, run);
 }
 
+uint64_t ve_rows_lsn(const ve_layout *layout) {
+    uint64_t lsn = 0;
+    for (size_t i = 0; i < layout->files; i++)
+        if (vf_get64(layout->file[i]->footer.rows_lsn) > lsn)
+            lsn = vf_get64(layout->file[i]->footer.rows_lsn);
+    return lsn;
+}
+
 uint64_t ve_gone_bytes(const ve_gone *gone, ve_packed *file) {
     uint64_t bytes = 0;
+    if (file->end > ve_rows_lsn(gone->store->layout))
+        return 0; /* nothing is left out yet */
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
     const vf_hot *hot = (const vf_hot *)(const void *)image;
     const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);

@@ -113,6 +113,8 @@ void ve_gone_close(ve_gone *gone);
 bool ve_tombstone(varve *store, const vf_hot *hot, const vf_cold *cold, vf_mark_fixed *ret_mark);
 /* Of a session's records those with a seq below this are gone; 0 = none is. */
 uint64_t ve_gone_below(const ve_gone *gone, uint32_t row, const vf_hot *hot, const vf_cold *cold);
+/* Up to where packed rows hold what the log says: only records before it may be left out. */
+uint64_t ve_rows_lsn(const ve_layout *layout);
 /* Bytes in a packed segment that are gone. */
 uint64_t ve_gone_bytes(const ve_gone *gone, ve_packed *file);
 /* Whether a tombstone that is not packed yet says that something is gone. */
