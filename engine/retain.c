@@ -12,6 +12,7 @@ typedef struct {
     uint32_t row;
     uint64_t last_seq;
     uint64_t events, payload_bytes; /* that are there yet */
+    bool said;
 } old_session;
 
 typedef struct {
@@ -100,9 +101,11 @@ static int find_old(retention *r) {
 static int append(retention *r, varve_batch *batch, const size_t *whose) {
     int result =
         batch->count > 0 ? varve_append(r->store, batch, VARVE_GROUP, NULL) : VARVE_OK;
-    for (size_t i = 0; i < batch->count && result == VARVE_OK; i++)
+    for (size_t i = 0; i < batch->count && result == VARVE_OK; i++) {
+        r->old[whose[i]].said = true;
         if (batch->records[i].fell_back)
             count(r, &r->old[whose[i]], -1);
+    }
     varve_batch_clear(batch);
     return result;
 }
@@ -117,7 +120,9 @@ static int say_so(retention *r) {
     for (size_t i = 0; i < r->count && result >= 0; i++) {
         uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
         const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
-        const old_session *old = &r->old[i];
+        old_session *old = &r->old[i];
+        if (old->said)
+            continue;
         varve_str machine, id;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         bool named =
@@ -131,6 +136,7 @@ static int say_so(retention *r) {
             batch->records[result].unless_new = true;
             batch->records[result].expected = old->last_seq;
         } else if (!named) {
+            old->said = true;
             count(r, old, -1);
         }
         ve_hold_end(store, &own, before);
@@ -141,6 +147,23 @@ static int say_so(retention *r) {
         result = append(r, batch, whose);
     varve_batch_free(&batch);
     return result < 0 ? result : VARVE_OK;
+}
+
+static int drop(retention *r) {
+    varve *store = r->store;
+    varve_compacted packed = {.size = sizeof packed};
+    int result = say_so(r);
+    if (result == VARVE_E_NO_SPACE) { /* what is to make room finds none */
+        result = ve_give_up_index(store);
+        if (result == VARVE_OK)
+            result = say_so(r);
+    }
+    if (result == VARVE_OK)
+        result = ve_pack_gone(store, false, &packed);
+    r->done.removed_bytes = packed.removed_bytes;
+    r->done.written_bytes = packed.written_bytes;
+    int back = ve_take_index_back(store);
+    return result == VARVE_OK ? back : result;
 }
 
 int varve_retain(varve *store, const varve_retention *asked, varve_retained *ret_retained) {
@@ -159,14 +182,8 @@ int varve_retain(varve *store, const varve_retention *asked, varve_retained *ret
         return result;
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
     result = find_old(&r);
-    if (result == VARVE_OK && !dry) {
-        varve_compacted packed = {.size = sizeof packed};
-        result = say_so(&r);
-        if (result == VARVE_OK)
-            result = ve_pack_gone(store, false, &packed);
-        r.done.removed_bytes = packed.removed_bytes;
-        r.done.written_bytes = packed.written_bytes;
-    }
+    if (result == VARVE_OK && !dry)
+        result = drop(&r);
     ve_hold_end(store, &own, before);
     ve_gone_close(&r.gone);
     free(r.old);

@@ -16,6 +16,7 @@
  *  query, query_fit, query_events, heap, usage, totals   by filter, order, page; what was paid
  *  view, reconcile         a session record's methods; sessions whose process is gone
  *  compact, pack, gather, changes, manifest   packing (pack.h); gone, retain, forget, erased: erasure
+ *  full                    what frees room where there is none
  *  snapshot                the files as they are, in another directory (snapshot.h)
  *  verify, errors, os      reading everything; texts; the system calls
  */
@@ -153,6 +154,7 @@ typedef struct ve_index {
     const char *temp_dir;
     uint64_t generation;
     bool writable;
+    bool in_memory; /* no files at all */
     bool open;
     uint64_t hash_seed;
     vf_tables *tables; /* mapped */
@@ -204,6 +206,7 @@ struct varve {
     bool read_only;
     bool no_index;
     bool locked; /* this handle holds the append lock */
+    bool given_up; /* the index is in memory only, and both locks are held: full.c */
     int lock_timeout_ms;
     void (*log_line)(void *context, const char *line);
     void *log_context;
@@ -396,6 +399,7 @@ int ve_packed_next(varve *store, ve_packed *file, uint64_t lsn, bool data, ve_re
 /* ---- table.c ---- */
 
 int ve_index_create(varve *store, ve_index *index, uint64_t generation, bool private_files);
+int ve_index_in_memory(varve *store, ve_index *index);
 int ve_index_open(varve *store, ve_index *index, uint64_t generation);
 void ve_index_close(ve_index *index);
 uint64_t ve_rows(const ve_index *index, vf_table table); /* 0 if the index is not open */
@@ -531,6 +535,10 @@ typedef struct ve_log_state {
 int ve_find_end(varve *store, ve_log_state *ret_state);
 int ve_rebuild(varve *store,
                uint64_t tail); /* a new index generation from the log; under the lock */
+/* Folds the log into an empty index: what packed rows say, then the records behind them. */
+int ve_fold_all(varve *store, ve_index *index, uint64_t tail);
+/* Removes what idx/ has, but for generation 'keep' (0 = none). */
+void ve_remove_indexes(varve *store, uint64_t keep);
 /* An index of one's own. 'events': folded from all events, if none of them is gone, whatever rows packed segments carry. */
 int ve_private_index(varve *store, ve_index *index, uint64_t tail, bool events);
 /* For readers: the index that CONTROL names now. */
@@ -630,6 +638,12 @@ int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags
                     varve_cursor **ret_cursor);
 int ve_cursor_next(varve_cursor *cursor, ve_record *ret); /* 1 = one, 0 = no more */
 int ve_event_fill(varve *store, vf_key shown_by, const ve_record *record, varve_event *ret);
+
+/* ---- full.c ---- */
+
+/* The index lives in memory from here on, its files make room; until it is taken back nobody else appends or compacts. */
+int ve_give_up_index(varve *store);
+int ve_take_index_back(varve *store);
 
 /* ---- gone.c ---- */
 
