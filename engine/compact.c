@@ -36,7 +36,7 @@ static bool has_records(varve *store, uint32_t number) {
     return raw_size(store, number) > VF_SEGMENT_HEADER;
 }
 
-/* Raw segments from 'from' on, as many as a piece holds beside 'bytes'. */
+/* Raw segments from 'from' on, at least one, while all that is taken is no more than 'most' bytes. */
 static void take_raw(varve *store, uint32_t from, uint64_t most, choice *c) {
     uint32_t last = vf_lsn_segment(ve_tail(store));
     for (uint32_t n = from; n <= last; n++) {
@@ -55,7 +55,7 @@ static uint64_t file_bytes(const ve_packed *file) {
 }
 
 /* Whether so much of a packed segment is gone that it is worth writing it again. */
-static bool is_hollow(const ve_gone *gone, const ve_packed *file, unsigned percent) {
+static bool is_hollow(const ve_gone *gone, ve_packed *file, unsigned percent) {
     uint64_t bytes = ve_gone_bytes(gone, file),
              all = vf_get64(file->footer.payload_bytes) +
                    vf_get64(file->footer.records) * VF_IMAGE_SIZE;
@@ -156,12 +156,8 @@ static int close_active(varve *store, ve_job *job, ve_pack *pack, ve_changes *ch
  * those that changed since. */
 static int write_rows(ve_pack *pack, ve_job *job, bool last) {
     varve *store = job->store;
-    const ve_layout *layout = store->layout;
     ve_changes changes = {0};
-    uint64_t since = 0, rows_lsn = 0;
-    for (size_t i = 0; i < layout->files; i++)
-        if (vf_get64(layout->file[i]->footer.rows_lsn) > since)
-            since = vf_get64(layout->file[i]->footer.rows_lsn);
+    uint64_t since = ve_rows_lsn(store->layout), rows_lsn = 0;
     for (size_t i = 0; i < job->files; i++)
         if (vf_get64(job->file[i]->footer.rows_lsn) > rows_lsn) {
             rows_lsn = vf_get64(job->file[i]->footer.rows_lsn);
@@ -204,12 +200,24 @@ static int find_end(ve_pack *pack, ve_job *job) {
     return ve_sync_to(store, job->end_lsn);
 }
 
+/* What a job may take until what it replaces is gone; of a file of which a part is gone, the rest. */
+static uint64_t room_for(const ve_job *job, uint64_t raw_bytes) {
+    uint64_t wanted = raw_bytes / 2;
+    for (size_t i = 0; i < job->files; i++) {
+        const ve_packed *file = job->file[i];
+        uint64_t all = vf_get64(file->footer.payload_bytes) +
+                       vf_get64(file->footer.records) * VF_IMAGE_SIZE;
+        uint64_t gone = job->gone == NULL ? 0 : ve_gone_bytes(job->gone, job->file[i]);
+        double left = all == 0 || gone >= all ? 0 : (double)(all - gone) / (double)all;
+        wanted += (uint64_t)(left * (double)file->file_size);
+    }
+    return wanted;
+}
+
 static int check_room(varve *store, const ve_job *job, uint64_t raw_bytes) {
-    uint64_t room, wanted = (1 << 20) + raw_bytes / 2;
-    for (size_t i = 0; i < job->files; i++)
-        wanted += job->file[i]->file_size;
-    if (store->os->room(store->dir, &room) < 0)
-        return VARVE_OK; /* then writing tells */
+    uint64_t room, wanted = (job->raw_first != 0 ? 1 << 20 : 64 << 10) + room_for(job, raw_bytes);
+    if (store->given_up || store->os->room(store->dir, &room) < 0)
+        return VARVE_OK; /* writing tells */
     return room >= wanted
                ? VARVE_OK
                : ve_fail(store, VARVE_E_NO_SPACE,
@@ -343,29 +351,103 @@ int ve_pack_lock(varve *store) {
     return result;
 }
 
-int ve_pack_gone(varve *store, varve_compacted *done) {
+/* One job after the other until nothing is left that is gone. */
+static int pack_gone(varve *store, const ve_gone *gone, bool raw, varve_compacted *done) {
+    int result = VARVE_OK;
+    while (result == VARVE_OK) {
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        choice c = {.first = store->layout->files, .tier = VF_TIER_HOT};
+        if (raw)
+            take_raw(store, store->layout->first_raw, piece_bytes, &c);
+        bool any = c.raw_first != 0 || choose_hollow(store, gone, 0, &c);
+        raw = raw && !c.last;
+        result = any ? run(store, &c, gone, done) : VARVE_OK;
+        ve_hold_end(store, &own, before);
+        if (!any)
+            break;
+    }
+    return result;
+}
+
+/* The packed segment of which least is left, of those larger than 'least' by that (0: all). False: there is none. */
+static bool choose_smallest(varve *store, const ve_gone *gone, uint64_t *least, choice *c) {
+    const ve_layout *layout = store->layout;
+    uint64_t best = UINT64_MAX;
+    for (size_t i = 0; i < layout->files; i++) {
+        ve_job job = {.store = store, .gone = gone, .file = layout->file + i, .files = 1};
+        uint64_t left = room_for(&job, 0) + 1;
+        if (!is_hollow(gone, layout->file[i], 0) || left <= *least || left >= best)
+            continue;
+        best = left;
+        *c = (choice){.first = i, .files = 1, .bytes = file_bytes(layout->file[i])};
+        c->tier = vf_get32(layout->file[i]->footer.tier);
+    }
+    *least = best;
+    return best != UINT64_MAX;
+}
+
+/* The same in small steps, those first that take least: each makes room for the next. */
+static int pack_gone_in_steps(varve *store, const ve_gone *gone, bool raw, varve_compacted *done) {
+    int result = VARVE_OK;
+    uint64_t least = 0;
+    for (;;) {
+        ve_hold own = {0}, *before = ve_hold_use(store, &own);
+        choice c = {.first = store->layout->files, .tier = VF_TIER_HOT};
+        bool hollow = choose_smallest(store, gone, &least, &c);
+        if (!hollow) {
+            c = (choice){.first = store->layout->files, .tier = VF_TIER_HOT};
+            if (raw)
+                take_raw(store, store->layout->first_raw, 1, &c);
+        }
+        bool any = hollow || c.raw_first != 0;
+        result = any ? run(store, &c, gone, done) : result;
+        ve_hold_end(store, &own, before);
+        if (!any || (result < 0 && (result != VARVE_E_NO_SPACE || !hollow)))
+            return result;
+        if (result == VARVE_OK) {
+            raw = raw && !(c.raw_first != 0 && c.last);
+            least = 0;
+        }
+    }
+}
+
+static int pack_gone_locked(varve *store, bool erasing, varve_compacted *done) {
+    ve_gone gone = {0};
+    bool raw = erasing;
+    int result = ve_pack_clear(store, &done->removed_bytes);
+    if (result == VARVE_OK)
+        result = ve_gone_open(&gone, store);
+    gone.erasing = erasing;
+    if (result == VARVE_OK && !raw)
+        result = ve_gone_raw(&gone, &raw);
+    if (result == VARVE_OK)
+        result = store->given_up ? pack_gone_in_steps(store, &gone, raw, done)
+                                 : pack_gone(store, &gone, raw, done);
+    ve_gone_close(&gone);
+    return result;
+}
+
+static int pack_gone_once(varve *store, bool erasing, varve_compacted *done) {
     int result = ve_pack_lock(store);
     if (result < 0)
         return result;
-    ve_gone gone = {0};
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
-    result = ve_pack_clear(store, &done->removed_bytes);
-    if (result == VARVE_OK)
-        result = ve_gone_open(&gone, store);
-    choice c = {.first = store->layout->files, .tier = VF_TIER_HOT};
-    for (bool raw = true; result == VARVE_OK; raw = raw && !c.last) {
-        c = (choice){.first = store->layout->files, .tier = VF_TIER_HOT};
-        if (raw)
-            take_raw(store, store->layout->first_raw, piece_bytes, &c);
-        if (c.raw_first == 0 && !choose_hollow(store, &gone, 0, &c))
-            break;
-        result = run(store, &c, &gone, done);
-        ve_hold_drop(store, &own);
-    }
-    ve_gone_close(&gone);
+    result = pack_gone_locked(store, erasing, done);
     ve_hold_end(store, &own, before);
     ve_unlock(store, store->lock_compact);
     return result;
+}
+
+int ve_pack_gone(varve *store, bool erasing, varve_compacted *done) {
+    bool given_up = store->given_up;
+    int result = pack_gone_once(store, erasing, done);
+    if (result != VARVE_E_NO_SPACE || given_up)
+        return result;
+    result = ve_give_up_index(store);
+    if (result == VARVE_OK)
+        result = pack_gone_once(store, erasing, done);
+    int back = ve_take_index_back(store);
+    return result == VARVE_OK ? back : result;
 }
 
 int varve_compact(varve *store, const varve_compact_options *options,

@@ -124,6 +124,8 @@ static int look_at_file(folder *at, const char *name) {
             return ve_fail_os(store, "%s/%s: cannot be mapped", at->below, name);
         }
         look(at->f, map, (size_t)status.st_size, &l);
+        if (at->quarantine) /* elsewhere their keys may stand */
+            ve_needles_search(&at->f->keys, map, (size_t)status.st_size, count_hit, &l);
         os->munmap(map, (size_t)status.st_size);
     }
     os->close(fd);
@@ -135,8 +137,9 @@ static int look_at_file(folder *at, const char *name) {
         at->f->done.quarantined++;
         return VARVE_OK;
     }
-    size_t size = strlen(name);
-    if (at->segments && size > 4 && strcmp(name + size - 4, ".log") == 0) {
+    char *end;
+    unsigned long number = strtoul(name, &end, 10);
+    if (at->segments && strcmp(end, ".log") == 0 && number >= store->layout->first_raw) {
         at->f->done.shared += l.hits; /* begun since: all of it is newer than the tombstone */
         return VARVE_OK;
     }

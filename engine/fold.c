@@ -506,6 +506,15 @@ int ve_fold(varve *store, ve_index *index, ve_group *group, const ve_record *fro
     vf_hot *hot = ve_hot(session);
     if (vf_get64(hot->last_lsn) >= lsn)
         return VARVE_OK; /* folded already: what is applied was said to be less than it is */
+    if (frame->kind == VF_KIND_TOMBSTONE) { /* what is due is done while the records are there */
+        if (session->rewound)
+            result = ve_refold(store, index, group, session->row);
+        if (result == VARVE_OK && session->refold)
+            result = ve_lifecycle(store, index, group, session->row);
+        if (result < 0)
+            return result;
+        session->rewound = session->refold = false;
+    }
     hot->last_seq = frame->seq;
     vf_put64(&hot->last_lsn, lsn);
     if (frame->kind == VF_KIND_REWIND) {

@@ -27,23 +27,26 @@ static int add_row(ve_forgetting *f, uint32_t row) {
     return VARVE_OK;
 }
 
-/* Forks that go through the records of those that are to be forgotten. */
-static int find_forks(ve_forgetting *f, uint32_t flags) {
+/* Forks that go through the records of those that are to be forgotten: those that are there, and those that were deleted
+ * if such a one goes through them. */
+static int find_forks(ve_forgetting *f, const ve_gone *gone, uint32_t flags) {
     varve *store = f->store;
     uint64_t rows = ve_rows(&store->index, VF_TABLE_SESSIONS);
     for (bool more = true; more;) {
         more = false;
         for (uint64_t row = 0; row < rows; row++) {
             uint32_t parent;
+            bool left;
             vf_hot hot;
             if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0 ||
-                vf_get32(hot.parent) == 0 || ve_le_flag(hot.flags, VF_SR_FORGOTTEN) ||
+                (vf_get32(hot.parent) == 0 && !ve_le_flag(hot.flags, VF_SR_CYCLE)) ||
                 ve_is_forgotten_row(f, (uint32_t)row))
                 continue;
-            int result = ve_fork_parent(store, (uint32_t)row, &parent);
+            int result = ve_fork_parent(store, (uint32_t)row, &parent, &left);
             if (result < 0)
                 return result;
-            if (parent == UINT32_MAX || !ve_is_forgotten_row(f, parent))
+            if (parent == UINT32_MAX || !ve_is_forgotten_row(f, parent) ||
+                (left && !ve_gone_shared(gone, (uint32_t)row)))
                 continue;
             if ((flags & VARVE_FORGET_FORKS) == 0)
                 return ve_fail(store, VARVE_E_CONFLICT,
@@ -115,7 +118,7 @@ static int note_session(ve_forgetting *f, uint32_t row) {
         return ve_fail(store, VARVE_E_INDEX,
                        "%s/idx: row %u of table sessions is damaged: run varve reindex",
                        store->path, row);
-    int result = VARVE_OK;
+    int result = ve_needles_add(&f->keys, &hot.key, sizeof hot.key) ? VARVE_OK : no_memory(store);
     for (uint64_t lsn = vf_get64(hot.last_lsn); lsn != 0 && result == VARVE_OK;) {
         ve_record record;
         vf_body body;
@@ -171,19 +174,23 @@ static int blank_inputs(ve_forgetting *f, varve_batch *batch, varve_str id) {
     return result < 0 ? result : VARVE_OK;
 }
 
-static int say_so(ve_forgetting *f) {
+/* 'machine' and 'id' are those of the first: who is forgotten already is not known by name any more. */
+static int say_so(ve_forgetting *f, varve_str own_machine, varve_str own_id) {
     varve *store = f->store;
     varve_batch *batch = NULL;
     int result = varve_batch_new(&batch);
     for (size_t i = 0; i < f->count && result >= 0; i++) {
         uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
         const vf_hot *hot = (const vf_hot *)(const void *)image;
-        varve_str machine, id;
+        const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
+        varve_str machine = own_machine, id = own_id;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
-        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, f->row[i], true, image) == VARVE_OK &&
-            !ve_le_flag(hot->flags, VF_SR_FORGOTTEN) &&
-            ve_identity(store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE), &machine,
-                        &id) == VARVE_OK) {
+        result = ve_read_row(&store->index, VF_TABLE_SESSIONS, f->row[i], true, image);
+        bool said = result == VARVE_OK && ve_le_flag(hot->flags, VF_SR_FORGOTTEN) &&
+                    vf_get64(cold->ref[VF_REF_TOMBSTONE]) == vf_get64(hot->last_lsn);
+        if (result == VARVE_OK && i > 0 && !said)
+            result = ve_identity(store, cold, &machine, &id);
+        if (result == VARVE_OK && !said) {
             result = ve_batch_tombstone(batch, machine, id, UINT64_MAX, VF_GONE_FORGOTTEN);
             if (result >= 0)
                 result = blank_inputs(f, batch, id);
@@ -197,17 +204,21 @@ static int say_so(ve_forgetting *f) {
     return result < 0 ? result : VARVE_OK;
 }
 
-static int forget(ve_forgetting *f, uint32_t flags) {
+static int forget(ve_forgetting *f, uint32_t flags, varve_str machine, varve_str id) {
     varve *store = f->store;
-    int result = find_forks(f, flags);
+    ve_gone gone = {0};
+    int result = ve_gone_open_as(&gone, store, INT64_MIN);
+    if (result == VARVE_OK)
+        result = find_forks(f, &gone, flags);
+    ve_gone_close(&gone);
     for (size_t i = 0; i < f->count && result == VARVE_OK; i++)
         result = note_session(f, f->row[i]);
     if (result == VARVE_OK)
-        result = say_so(f);
+        result = say_so(f, machine, id);
     if (result < 0 || (flags & VARVE_FORGET_NOW) == 0)
         return result;
     varve_compacted packed = {.size = sizeof packed};
-    result = ve_pack_gone(store, &packed);
+    result = ve_pack_gone(store, true, &packed);
     f->done.files = packed.packed_segments + packed.raw_segments;
     return result == VARVE_OK ? ve_erased(f) : result;
 }
@@ -233,11 +244,12 @@ int varve_forget(varve *store, varve_str machine_id, varve_str session_id, uint3
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
     result = add_row(f, row);
     if (result == VARVE_OK)
-        result = forget(f, flags);
+        result = forget(f, flags, machine_id, session_id);
     ve_hold_end(store, &own, before);
     if (result == VARVE_OK && ret_forgotten != NULL)
         *ret_forgotten = f->done;
     ve_needles_free(&f->needles);
+    ve_needles_free(&f->keys);
     free(f->paths);
     free(f->row);
     free(f);

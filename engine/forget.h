@@ -12,6 +12,7 @@ typedef struct {
     uint32_t *row; /* sessions that are forgotten */
     size_t count, room;
     ve_needles needles; /* pieces of their texts and payloads */
+    ve_needles keys;    /* theirs, which stand in each of their records */
     char *paths; /* of their transcripts, each ended by a zero */
     size_t paths_size, paths_room;
     varve_forgotten done;

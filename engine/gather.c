@@ -13,12 +13,16 @@ typedef struct {
     ve_gathered *raw; /* by row, then lsn */
     size_t count, room, at;
     uint32_t *next;   /* by file: the next of its sessions */
+    uint32_t *stub;   /* rows of those that are known by a record in the job's range */
+    size_t stubs, stubs_room, stub_at;
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
     bool known; /* image holds the row of the session */
     uint64_t *pins;
     size_t pin_count, pins_room;
-    uint64_t below;              /* records of the session with a lower seq are left out */
+    uint64_t below;              /* records of the session with a lower seq are left out, */
+    uint64_t rows_lsn;           /* if packed rows hold what they count */
     uint64_t base_lsn, base_seq; /* the last one that was; lsn 0 = none, or it was said */
+    int64_t base_time;           /* the latest that the session had by then; INT64_MIN = none */
 } gathering;
 
 static int no_memory(varve *store) {
@@ -34,8 +38,8 @@ static int by_row(const void *a, const void *b) {
     return p->lsn < q->lsn ? -1 : p->lsn > q->lsn;
 }
 
-/* Whether a CURSOR record is the last of its input: the others say nothing any more. */
-static bool is_last_cursor(varve *store, const ve_record *record) {
+/* The one behind it must be on disk, or it may be lost and this one be the last again. */
+bool ve_is_last_cursor(varve *store, const ve_record *record) {
     vf_key key;
     vf_text name, state;
     vf_cursor_row image;
@@ -45,7 +49,8 @@ static bool is_last_cursor(varve *store, const ve_record *record) {
     uint32_t row = ve_find(&store->index, VF_TABLE_CURSORS, key);
     return row == UINT32_MAX ||
            ve_read_row(&store->index, VF_TABLE_CURSORS, row, true, &image) < 0 ||
-           vf_get64(image.lsn) <= record->lsn;
+           vf_get64(image.lsn) <= record->lsn ||
+           vf_get64(image.lsn) >= ve_word(&store->control->synced);
 }
 
 /* A parent that is known by name only has no records; its name stands in this child's. */
@@ -86,7 +91,7 @@ static int note_raw(gathering *g) {
         job->read_bytes += vf_get32(record.frame.length);
         bool own = !vf_key_is_zero(record.frame.session);
         if (record.frame.kind == VF_KIND_SYNC ||
-            (record.frame.kind == VF_KIND_CURSOR && !is_last_cursor(store, &record)))
+            (record.frame.kind == VF_KIND_CURSOR && !ve_is_last_cursor(store, &record)))
             continue; /* what they witness is on disk; what they said was said again */
         if (own && !vf_key_equal(last, record.frame.session)) {
             last = record.frame.session;
@@ -108,6 +113,30 @@ static int note_raw(gathering *g) {
     if (g->count > 1)
         qsort(g->raw, g->count, sizeof *g->raw, by_row);
     return found < 0 ? found : result;
+}
+
+/* Stubs have no records of their own. The one that names them may be left out, as it is another session's: so it is pinned
+ * for them. */
+static int note_stubs(gathering *g) {
+    ve_job *job = g->job;
+    varve *store = job->store;
+    uint64_t rows = ve_rows(&store->index, VF_TABLE_SESSIONS);
+    for (uint64_t row = 0; row < rows; row++) {
+        const vf_hot *hot = (const vf_hot *)(const void *)g->image;
+        const vf_cold *cold = (const vf_cold *)(const void *)(g->image + VF_HOT_SIZE);
+        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, g->image) < 0)
+            continue; /* told when it is its turn */
+        if (ve_le_flag(hot->flags, VF_SR_DEFINED) ||
+            ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, true, g->image) < 0)
+            continue;
+        uint64_t lsn = vf_get64(cold->ref[VF_REF_IDENTITY]);
+        if (lsn < job->first_lsn || lsn >= job->end_lsn)
+            continue;
+        if (!ve_grow(&g->stub, &g->stubs_room, g->stubs + 1, sizeof *g->stub))
+            return no_memory(store);
+        g->stub[g->stubs++] = (uint32_t)row;
+    }
+    return VARVE_OK;
 }
 
 /* ---- One session ---- */
@@ -186,7 +215,7 @@ static int write_pins(gathering *g) {
     return VARVE_OK;
 }
 
-/* In place of what was left out: a record that says up to where. */
+/* In place of what was left out: a record that says up to where, and how late that was. */
 static int write_base(gathering *g) {
     ve_record base = {.lsn = g->base_lsn, .body = (const uint8_t *)""};
     if (g->base_lsn == 0)
@@ -195,24 +224,58 @@ static int write_base(gathering *g) {
     vf_put32(&base.frame.length, VF_FRAME_SIZE);
     base.frame.kind = VF_KIND_BASE;
     vf_put64(&base.frame.seq, g->base_seq);
+    if (g->base_time != INT64_MIN) {
+        base.frame.flags = VF_FRAME_HAS_TIME;
+        vf_put_i64(&base.frame.time, g->base_time);
+    }
     return ve_pack_record(g->pack, VE_AREA_MAIN, &base);
 }
 
+/* Labels are put together from all records that set some. */
+static bool may_label(const gathering *g, uint8_t kind) {
+    bool setting = kind == VF_KIND_SESSION || kind == VF_KIND_FORK;
+    return setting && g->known &&
+           (vf_get32(hot_of(g)->flags) & (VF_SR_LABELS | VF_SR_DELETED)) == VF_SR_LABELS;
+}
+
+/* The records themselves may be gone already. */
+static int keep_labels(gathering *g, ve_packed *file, const vf_packed_session *run) {
+    uint32_t first = vf_get32(run->pins_first), end = first + vf_get32(run->pins);
+    int result = VARVE_OK;
+    for (uint32_t id = first; id < end && result == VARVE_OK; id++) {
+        ve_hold own = {0}, *before = ve_hold_use(g->job->store, &own);
+        const ve_unit *unit =
+            ve_unit_get(g->job->store, file, VE_AREA_PINS, id, false, &result);
+        if (unit != NULL) {
+            const vf_unit_record *record = &unit->unit.record[id - unit->first];
+            result = vf_key_is_zero(record->frame.session) && may_label(g, record->frame.kind)
+                         ? pin(g, record->lsn)
+                         : VARVE_OK;
+        }
+        ve_hold_end(g->job->store, &own, before);
+    }
+    return result;
+}
+
 static int take(gathering *g, const ve_record *record) {
-    if (vf_get64(record->frame.seq) < g->below || record->frame.kind == VF_KIND_BASE) {
+    if (record->frame.kind == VF_KIND_CURSOR && !ve_is_last_cursor(g->job->store, record))
+        return VARVE_OK; /* what it said was said again */
+    if (may_label(g, record->frame.kind)) {
+        int pinned = pin(g, record->lsn);
+        if (pinned < 0)
+            return pinned;
+    }
+    bool gone = vf_get64(record->frame.seq) < g->below && record->lsn < g->rows_lsn;
+    if (gone || record->frame.kind == VF_KIND_BASE) {
         g->base_lsn = record->lsn;
         g->base_seq = vf_get64(record->frame.seq);
+        if ((record->frame.flags & VF_FRAME_HAS_TIME) != 0 &&
+            vf_get_i64(record->frame.time) > g->base_time)
+            g->base_time = vf_get_i64(record->frame.time);
         return VARVE_OK;
     }
     int result = write_base(g);
-    if (result == VARVE_OK)
-        result = ve_pack_record(g->pack, VE_AREA_MAIN, record);
-    /* Labels are put together from all records that set some. */
-    bool setting = record->frame.kind == VF_KIND_SESSION || record->frame.kind == VF_KIND_FORK;
-    if (result == VARVE_OK && setting && g->known &&
-        (vf_get32(hot_of(g)->flags) & (VF_SR_LABELS | VF_SR_DELETED)) == VF_SR_LABELS)
-        result = pin(g, record->lsn);
-    return result;
+    return result == VARVE_OK ? ve_pack_record(g->pack, VE_AREA_MAIN, record) : result;
 }
 
 static int write_session(gathering *g, uint32_t row, const vf_packed_session *const *run) {
@@ -237,9 +300,15 @@ static int write_session(gathering *g, uint32_t row, const vf_packed_session *co
                    ? ve_gone_below(job->gone, row, hot_of(g), cold_of(g))
                    : 0;
     g->base_lsn = 0;
+    g->base_time = INT64_MIN;
+    vf_mark_fixed mark; /* it knows of what is left out elsewhere too */
+    if (g->below > 0 && ve_tombstone(store, hot_of(g), cold_of(g), &mark))
+        g->base_time = vf_get_i64(mark.activity);
     int result = ve_pack_session(g->pack, key, line_key, row);
     if (result == VARVE_OK)
         result = note_pins(g);
+    for (size_t f = 0; f < job->files && result == VARVE_OK && g->known; f++)
+        result = run[f] != NULL ? keep_labels(g, job->file[f], run[f]) : VARVE_OK;
     for (size_t f = 0; f < job->files && result == VARVE_OK; f++)
         for (uint32_t i = 0; run[f] != NULL && i < vf_get32(run[f]->records) && result == VARVE_OK;
              i++) {
@@ -287,12 +356,18 @@ static bool next_row(gathering *g, uint32_t *ret_row) {
         row = g->raw[g->at].row;
         any = true;
     }
+    if (g->stub_at < g->stubs && (!any || g->stub[g->stub_at] < row)) {
+        row = g->stub[g->stub_at];
+        any = true;
+    }
     *ret_row = row;
     return any;
 }
 
 int ve_gather(ve_pack *pack, ve_job *job) {
-    gathering g = {.pack = pack, .job = job};
+    gathering g = {.pack = pack, .job = job, .rows_lsn = ve_rows_lsn(job->store->layout)};
+    if (vf_get64(pack->footer.rows_lsn) > g.rows_lsn)
+        g.rows_lsn = vf_get64(pack->footer.rows_lsn);
     const vf_packed_session **run = calloc(job->files + 1, sizeof *run);
     g.next = calloc(job->files + 1, sizeof *g.next);
     int result = run == NULL || g.next == NULL ? no_memory(job->store) : VARVE_OK;
@@ -307,6 +382,8 @@ int ve_gather(ve_pack *pack, ve_job *job) {
             result = ve_pack_hole(pack, vf_get64(hole->from), vf_get64(hole->to));
         }
     }
+    if (result == VARVE_OK && job->gone != NULL && job->gone->any)
+        result = note_stubs(&g);
     uint32_t row;
     while (result == VARVE_OK && next_row(&g, &row)) {
         for (size_t f = 0; f < job->files; f++) {
@@ -317,8 +394,10 @@ int ve_gather(ve_pack *pack, ve_job *job) {
                 run[f] = NULL;
         }
         result = write_session(&g, row, run);
+        g.stub_at += g.stub_at < g.stubs && g.stub[g.stub_at] == row;
     }
     free(g.raw);
+    free(g.stub);
     free(g.next);
     free(g.pins);
     free(run);

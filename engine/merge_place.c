@@ -166,6 +166,7 @@ int ve_place_mark(ve_plan *p, size_t i, uint32_t number) {
         return VARVE_OK;
     }
     session->deleted = true;
+    vf_put_i64(&((vf_mark_fixed *)(void *)(at + VF_FRAME_SIZE))->activity, session->last_time);
     vf_put32(&((vf_frame *)(void *)at)->body_sum,
              vf_body_sum(at + VF_FRAME_SIZE, record->length - VF_FRAME_SIZE));
     return ve_plan_add(p, at, record->length, number);

@@ -157,7 +157,7 @@ static void count_record(ve_pack *pack, const vf_frame *frame, uint64_t lsn, uin
         add64(&footer->events, 1);
         add64(&footer->payload_bytes, payload);
     }
-    if ((frame->flags & VF_FRAME_HAS_TIME) != 0) {
+    if ((frame->flags & VF_FRAME_HAS_TIME) != 0 && frame->kind != VF_KIND_BASE) {
         int64_t time = vf_get_i64(frame->time);
         if (time < vf_get_i64(footer->time_min))
             vf_put_i64(&footer->time_min, time);

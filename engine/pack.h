@@ -101,6 +101,7 @@ typedef struct ve_gone {
     bool any;         /* some session has a tombstone */
     uint8_t *shared;  /* a bit a row: a fork that is still there goes through its records */
     uint64_t rows;
+    bool erasing; /* words count as well that stand elsewhere than in the records */
 } ve_gone;
 
 /* Looks which sessions forks share. */
@@ -108,13 +109,21 @@ int ve_gone_open(ve_gone *gone, varve *store);
 /* The same as if the sessions that were not active since 'before' were deleted. */
 int ve_gone_open_as(ve_gone *gone, varve *store, int64_t before);
 void ve_gone_close(ve_gone *gone);
+/* The session's last TOMBSTONE; false: it has none, or it is gone itself. */
+bool ve_tombstone(varve *store, const vf_hot *hot, const vf_cold *cold, vf_mark_fixed *ret_mark);
 /* Of a session's records those with a seq below this are gone; 0 = none is. */
 uint64_t ve_gone_below(const ve_gone *gone, uint32_t row, const vf_hot *hot, const vf_cold *cold);
-/* Bytes of payload in a packed segment that are gone. */
-uint64_t ve_gone_bytes(const ve_gone *gone, const ve_packed *file);
+/* Up to where packed rows hold what the log says: only records before it may be left out. */
+uint64_t ve_rows_lsn(const ve_layout *layout);
+/* Bytes in a packed segment that are gone. */
+uint64_t ve_gone_bytes(const ve_gone *gone, ve_packed *file);
+/* Whether a tombstone that is not packed yet says that something is gone. */
+int ve_gone_raw(const ve_gone *gone, bool *ret_any);
 bool ve_gone_shared(const ve_gone *gone, uint32_t row);
-/* The session that a fork begins in: its row, or UINT32_MAX if it is none. */
-int ve_fork_parent(varve *store, uint32_t row, uint32_t *ret_parent);
+/* The session that a fork begins in: its row, or UINT32_MAX if it is none. *ret_left: the fork has dropped where it begins. */
+int ve_fork_parent(varve *store, uint32_t row, uint32_t *ret_parent, bool *ret_left);
+/* Whether a CURSOR record is the last of its input: the others say nothing any more. */
+bool ve_is_last_cursor(varve *store, const ve_record *record);
 
 /* ---- compact.c ---- */
 
@@ -122,8 +131,8 @@ int ve_fork_parent(varve *store, uint32_t row, uint32_t *ret_parent);
 int ve_pack_lock(varve *store);
 /* Does a job and puts it in force. 'last': it ends with the log as it is when it gets there. */
 int ve_pack_job(varve *store, ve_job *job, bool last, uint32_t tier, uint64_t raw_bytes, varve_compacted *done);
-/* Packs again whatever holds records that tombstones say are gone. */
-int ve_pack_gone(varve *store, varve_compacted *done);
+/* Packs again whatever holds records that tombstones say are gone. 'erasing': or any word of a forgotten session. */
+int ve_pack_gone(varve *store, bool erasing, varve_compacted *done);
 /* Removes what is not in force any more. */
 int ve_pack_clear(varve *store, uint64_t *removed);
 

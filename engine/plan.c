@@ -137,7 +137,8 @@ static int find_sessions(ve_plan *p) {
         ve_batch_session *session = &p->batch->sessions[i];
         session->known = session->defined = session->introduced = session->deleted = false;
         session->last_seq = UINT64_MAX;
-        session->last_lsn = session->last_set = 0;
+        session->last_lsn = session->last_set = session->gone_below = 0;
+        session->last_time = INT64_MIN;
         uint32_t row = ve_find(&p->store->index, VF_TABLE_SESSIONS, session->key);
         if (row == UINT32_MAX)
             continue;
@@ -160,8 +161,16 @@ static int find_sessions(ve_plan *p) {
         session->last_seq = vf_get64(hot->last_seq);
         session->last_lsn = vf_get64(hot->last_lsn);
         session->last_set = vf_get64(cold->ref[VF_REF_LAST_SET]);
+        if (ve_le_flag(hot->flags, VF_SR_HAS_TIME))
+            session->last_time = vf_get_i64(hot->last_activity);
+        session->gone_below = session->deleted ? 0 : ve_said_gone(p->store, hot, cold);
     }
     return VARVE_OK;
+}
+
+static int is_gone(const ve_plan *p, const ve_batch_session *session, uint64_t seq) {
+    return ve_fail(p->store, VARVE_E_NOT_FOUND, "session '%.*s': its events up to seq %llu are gone",
+                   (int)session->id_size, p->batch->texts + session->id_at, (unsigned long long)seq);
 }
 
 /* A session that begins with another's records: its own follow the parent's in seq and chain. */
@@ -183,20 +192,30 @@ static int resolve_fork(ve_plan *p, ve_batch_session *child, const ve_batch_reco
     if (result < 0)
         return result;
     seq = seq == UINT64_MAX ? vf_get64(frame.seq) : seq;
+    if (seq < parent->gone_below)
+        return is_gone(p, parent, seq);
     result = ve_log_seek(p->store, &frame.session, lsn, seq, &child->last_lsn);
     child->last_seq = seq;
     child->introduced = result == VARVE_OK;
     return result;
 }
 
-static int add_mark(ve_plan *p, const ve_batch_record *record, ve_batch_session *session,
+static int add_mark(ve_plan *p, ve_batch_record *record, ve_batch_session *session,
                     uint32_t number, uint8_t *at) {
     vf_frame *frame = (vf_frame *)(void *)at;
     if (!session->defined)
         return ve_fail(p->store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session->id_size,
                        p->batch->texts + session->id_at);
+    if (frame->kind == VF_KIND_REWIND && record->seq < session->gone_below)
+        return is_gone(p, session, record->seq);
+    if (record->unless_new && session->last_seq != record->expected) {
+        record->fell_back = true;
+        return VARVE_OK;
+    }
+    vf_mark_fixed *mark = (vf_mark_fixed *)(void *)(at + VF_FRAME_SIZE);
+    if (frame->kind == VF_KIND_TOMBSTONE)
+        vf_put_i64(&mark->activity, session->last_time);
     if (frame->kind == VF_KIND_REWIND) {
-        vf_mark_fixed *mark = (vf_mark_fixed *)(void *)(at + VF_FRAME_SIZE);
         uint64_t to;
         int result = ve_log_seek(p->store, &session->key, session->last_lsn, record->seq, &to);
         if (result < 0)

@@ -159,11 +159,32 @@ static int remove_older(void *context, const char *name) {
 }
 
 /* The rows that packed segments carry, then what the log says behind them. */
-static int fold_all(varve *store, ve_index *index, uint64_t tail) {
+int ve_fold_all(varve *store, ve_index *index, uint64_t tail) {
     uint64_t from;
     int result = ve_changes_load(store, index, &from);
     return result == VARVE_OK && from < tail ? ve_fold_range(store, index, from, tail, NULL)
                                              : result;
+}
+
+void ve_remove_indexes(varve *store, uint64_t keep) {
+    sweep s = {store, keep};
+    int dir = store->os->openat(store->dir, "idx", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (dir < 0)
+        return;
+    store->os->list(dir, remove_older, &s);
+    store->os->close(dir);
+}
+
+static int make_anew(varve *store, uint64_t generation, uint64_t tail) {
+    ve_index_close(&store->index);
+    int result = ve_index_create(store, &store->index, generation, false);
+    if (result < 0)
+        return result;
+    uint8_t *redo = store->index.redo; /* a death while rebuilding is answered by rebuilding */
+    store->index.redo = NULL;
+    result = ve_fold_all(store, &store->index, tail);
+    store->index.redo = redo;
+    return result;
 }
 
 int ve_rebuild(varve *store, uint64_t tail) {
@@ -179,22 +200,23 @@ int ve_rebuild(varve *store, uint64_t tail) {
             os->close(dir);
         return ve_fail_os(store, "%s/idx: cannot be listed", store->path);
     }
-    ve_index_close(&store->index);
-    int result = ve_index_create(store, &store->index, highest + 1, false);
-    if (result == VARVE_OK) {
-        uint8_t *redo = store->index.redo; /* a death while rebuilding is answered by rebuilding */
-        store->index.redo = NULL;
-        result = fold_all(store, &store->index, tail);
-        store->index.redo = redo;
+    os->close(dir);
+    int result = make_anew(store, highest + 1, tail);
+    if (result == VARVE_E_NO_SPACE) { /* without the one that is to be replaced there may be */
+        ve_set_word(&store->control->state, 0);
+        ve_index_close(&store->index);
+        ve_remove_indexes(store, 0);
+        result = make_anew(store, highest + 1, tail);
     }
     if (result == VARVE_OK) {
         ve_set_word(&store->control->index_generation, highest + 1);
         ve_set_word(&store->control->applied, tail);
         ve_set_word(&store->control->state, 1);
-        sweep s = {store, highest + 1};
-        os->list(dir, remove_older, &s);
+        ve_remove_indexes(store, highest + 1);
+    } else if (result == VARVE_E_NO_SPACE) {
+        ve_index_close(&store->index);
+        ve_remove_indexes(store, 0);
     }
-    os->close(dir);
     return result;
 }
 
@@ -230,18 +252,22 @@ int ve_private_index(varve *store, ve_index *index, uint64_t tail, bool events) 
     if (result == VARVE_OK)
         result = events && !trimmed
                      ? ve_fold_range(store, index, ve_log_first(store), tail, NULL)
-                     : fold_all(store, index, tail);
+                     : ve_fold_all(store, index, tail);
     store->reading = before;
     if (index != &store->index) /* else it is the handle's snapshot: kept until that is closed */
         ve_layout_release(store, layout);
     return result;
 }
 
-
 int ve_catch_up(varve *store) {
     vf_control *control = store->control;
     store->trouble = 0;
     ve_hold_drop(store, &store->own_hold);
+    if (store->given_up) /* nobody else was here */
+        return ve_word(&control->applied) < ve_word(&control->tail)
+                   ? ve_fold_range(store, &store->index, ve_word(&control->applied),
+                                   ve_word(&control->tail), &control->applied)
+                   : VARVE_OK;
     if (control == NULL || ve_word(&control->state) != 1 || !ve_control_is_current(store))
         return ve_recover(store);
     int followed = ve_layout_follow(store);

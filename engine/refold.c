@@ -70,11 +70,17 @@ static void replay_life(vf_hot *hot, vf_cold *cold, const life_event *events, si
     }
 }
 
+/* Records of a trimmed session may be gone, or go at any moment: it is never folded again, so that the result is the same
+ * in either case. */
+static bool is_final(const vf_hot *hot) {
+    return ve_le_flag(hot->flags, VF_SR_TRIMMED);
+}
+
 int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
     (void)group;
     ve_group_row *session = ve_group_get(store, index, VF_TABLE_SESSIONS, row);
-    if (session == NULL)
-        return VARVE_E_INDEX;
+    if (session == NULL || is_final(ve_hot(session)))
+        return session == NULL ? VARVE_E_INDEX : VARVE_OK;
     life_event *events = NULL;
     size_t count = 0, room = 0;
     vf_key key = ve_hot(session)->key;
@@ -126,7 +132,7 @@ static bool pays(const vf_frame *frame, const vf_fixed *fixed) {
 /* The session's own records that count now, newest first: no events that a later REWIND hides.
  * 'ret_paid': sources of hidden events that cost something, a bit each. */
 static int collect_visible(varve *store, const vf_key *session, uint64_t lsn, uint64_t **ret_lsns,
-                           size_t *ret_count, bool *ret_trimmed, uint8_t *ret_paid) {
+                           size_t *ret_count, bool *ret_dropped, uint8_t *ret_paid) {
     uint64_t *lsns = NULL, keep = UINT64_MAX;
     size_t count = 0, room = 0;
     while (lsn != 0) {
@@ -153,7 +159,7 @@ static int collect_visible(varve *store, const vf_key *session, uint64_t lsn, ui
         } else if (has_fixed && pays(&frame, &fixed)) {
             *ret_paid |= (uint8_t)(1u << fixed.source % VF_SOURCES);
         }
-        *ret_trimmed = *ret_trimmed || frame.kind == VF_KIND_BASE;
+        *ret_dropped = *ret_dropped || frame.kind == VF_KIND_BASE;
         if (frame.kind == VF_KIND_FORK || frame.kind == VF_KIND_BASE)
             break;
         lsn = vf_get64(frame.prev);
@@ -211,18 +217,15 @@ int ve_refold(varve *store, ve_index *index, ve_group *group, uint32_t row) {
     ve_group_row *session = ve_group_get(store, index, VF_TABLE_SESSIONS, row);
     uint64_t *lsns = NULL;
     size_t count = 0;
-    bool trimmed = false;
+    bool dropped = false;
     uint8_t paid = 0;
-    int result = session == NULL
-                     ? VARVE_E_INDEX
-                     : collect_visible(store, &ve_hot(session)->key,
-                                       vf_get64(ve_hot(session)->last_lsn), &lsns, &count, &trimmed,
-                                       &paid);
-    if (result < 0)
-        return result;
-    if (trimmed) { /* what is gone cannot be counted again: the counters stay */
+    if (session == NULL || is_final(ve_hot(session)))
+        return session == NULL ? VARVE_E_INDEX : VARVE_OK;
+    int result = collect_visible(store, &ve_hot(session)->key, vf_get64(ve_hot(session)->last_lsn),
+                                 &lsns, &count, &dropped, &paid);
+    if (result < 0 || dropped) { /* what is gone cannot be counted again: the counters stay */
         free(lsns);
-        return VARVE_OK;
+        return result;
     }
     clear(store, ve_hot(session), ve_cold(session), paid);
     while (count > 0 && result == VARVE_OK) {

@@ -16,6 +16,7 @@
  *  query, query_fit, query_events, heap, usage, totals   by filter, order, page; what was paid
  *  view, reconcile         a session record's methods; sessions whose process is gone
  *  compact, pack, gather, changes, manifest   packing (pack.h); gone, retain, forget, erased: erasure
+ *  full                    what frees room where there is none
  *  snapshot                the files as they are, in another directory (snapshot.h)
  *  verify, stat, errors, os   reading everything; figures; texts; the system calls
  */
@@ -153,6 +154,7 @@ typedef struct ve_index {
     const char *temp_dir;
     uint64_t generation;
     bool writable;
+    bool in_memory; /* no files at all */
     bool open;
     uint64_t hash_seed;
     vf_tables *tables; /* mapped */
@@ -191,6 +193,8 @@ typedef struct ve_uids {
     vf_key *slot;  /* open addressing; zero = free */
     size_t room, count;
     uint64_t used; /* for choosing whom to drop */
+    bool gone;     /* records before those in the set are gone; the latest of their times: */
+    int64_t gone_until;
 } ve_uids;
 enum { VE_UID_SETS = 256 }; /* a merge may meet records of many sessions in turn */
 
@@ -202,6 +206,7 @@ struct varve {
     bool read_only;
     bool no_index;
     bool locked; /* this handle holds the append lock */
+    bool given_up; /* the index is in memory only, and both locks are held: full.c */
     int lock_timeout_ms;
     uint64_t close_budget; /* bytes to compact when the handle is closed */
     uint32_t pack_block;   /* what the compaction that runs was told; 0 = as its tier says */
@@ -397,6 +402,7 @@ int ve_packed_next(varve *store, ve_packed *file, uint64_t lsn, bool data, ve_re
 /* ---- table.c ---- */
 
 int ve_index_create(varve *store, ve_index *index, uint64_t generation, bool private_files);
+int ve_index_in_memory(varve *store, ve_index *index);
 int ve_index_open(varve *store, ve_index *index, uint64_t generation);
 void ve_index_close(ve_index *index);
 uint64_t ve_rows(const ve_index *index, vf_table table); /* 0 if the index is not open */
@@ -532,6 +538,10 @@ typedef struct ve_log_state {
 int ve_find_end(varve *store, ve_log_state *ret_state);
 int ve_rebuild(varve *store,
                uint64_t tail); /* a new index generation from the log; under the lock */
+/* Folds the log into an empty index: what packed rows say, then the records behind them. */
+int ve_fold_all(varve *store, ve_index *index, uint64_t tail);
+/* Removes what idx/ has, but for generation 'keep' (0 = none). */
+void ve_remove_indexes(varve *store, uint64_t keep);
 /* An index of one's own. 'events': folded from all events, if none of them is gone, whatever rows packed segments carry. */
 int ve_private_index(varve *store, ve_index *index, uint64_t tail, bool events);
 /* For readers: the index that CONTROL names now. */
@@ -549,6 +559,8 @@ typedef struct ve_batch_session {
     uint32_t same; /* the first session of the batch with this key: itself, most often */
     bool known, defined, introduced, deleted, checked;
     uint64_t last_seq, last_lsn, last_set;
+    int64_t last_time;   /* last activity, INT64_MIN = none */
+    uint64_t gone_below; /* records with a lower seq are gone, or will be */
 } ve_batch_session;
 
 typedef struct ve_batch_record {
@@ -561,9 +573,11 @@ typedef struct ve_batch_record {
     bool stamp;      /* gets the time of the append */
     uint64_t seq;    /* FORK: the parent's last that is shared; REWIND: the last that stays */
     uint32_t parent; /* FORK: session of the batch */
+    bool unless_new; /* TOMBSTONE: only if 'expected' is the session's last seq */
+    uint64_t expected;
     /* Of another store (ve_batch_carry): */
     bool carried;
-    bool fell_back; /* by the append: a FORK that became a SESSION record, a mark without place */
+    bool fell_back; /* by the append: a FORK that became a SESSION record, a mark without place or in vain */
     vf_key at;      /* FORK: uid of the last record that is shared; zero: the first of the chain */
     const vf_key *hide; /* REWIND: uids of what it hides, sorted; the caller's */
     size_t hide_count;
@@ -585,7 +599,8 @@ struct varve_batch {
     uint8_t *duplicate; /* one byte a record */
     size_t duplicate_room;
 };
-/* Says that a session's records up to a seq (all ones: the whole session) are gone; VF_GONE_*. */
+/* Says that a session's records up to a seq (all ones: the whole session) are gone; VF_GONE_*. Returns the index of the
+ * record in the batch. */
 int ve_batch_tombstone(varve_batch *batch, varve_str machine_id, varve_str session_id,
                        uint64_t last_seq, uint64_t why);
 /* Says that nothing is known of an input any more. */
@@ -626,6 +641,17 @@ int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags
                     varve_cursor **ret_cursor);
 int ve_cursor_next(varve_cursor *cursor, ve_record *ret); /* 1 = one, 0 = no more */
 int ve_event_fill(varve *store, vf_key shown_by, const ve_record *record, varve_event *ret);
+
+/* ---- full.c ---- */
+
+/* The index lives in memory from here on, its files make room; until it is taken back nobody else appends or compacts. */
+int ve_give_up_index(varve *store);
+int ve_take_index_back(varve *store);
+
+/* ---- gone.c ---- */
+
+/* Of a session's records those with a seq below this are said to be gone (all ones: it is deleted); 0 = none. */
+uint64_t ve_said_gone(varve *store, const vf_hot *hot, const vf_cold *cold);
 
 /* ---- query_fit.c ---- */
 

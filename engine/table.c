@@ -49,6 +49,15 @@ static int open_file(ve_index *index, const char *name, bool make) {
 /* Maps an index file of at least 'size' bytes, with addresses for 'reach' bytes; NULL and errno
  * (ENOENT: not there, or not whole yet). 'make': it is made if need be, and *make says so. */
 static void *map_file(ve_index *index, const char *name, size_t size, size_t reach, bool *make) {
+    if (index->in_memory && make == NULL) {
+        errno = ENOENT;
+        return NULL;
+    }
+    if (index->in_memory) {
+        void *memory = index->os->mmap(reach, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        *make = false; /* its pages come when they are needed */
+        return memory == MAP_FAILED ? NULL : memory;
+    }
     int fd = open_file(index, name, make != NULL);
     if (fd < 0)
         return NULL;
@@ -133,9 +142,10 @@ uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part_number, uint64_t
     vf_chunk_of(item, part->base, part->cap, &chunk, &first, &count);
     uint8_t *at = chunk < part->chunks ? part->chunk[chunk] : NULL;
     if (at == NULL && (at = map_chunk(index, table, part_number, item, make)) == NULL) {
-        *index->trouble = errno == ENOENT   ? VARVE_E_INDEX
-                          : errno == ENOMEM ? VARVE_E_NO_MEMORY
-                                            : VARVE_E_IO;
+        *index->trouble = errno == ENOENT                      ? VARVE_E_INDEX
+                          : errno == ENOMEM                    ? VARVE_E_NO_MEMORY
+                          : errno == ENOSPC || errno == EDQUOT ? VARVE_E_NO_SPACE
+                                                               : VARVE_E_IO;
         return NULL;
     }
     return at + (item - first) * part->item_size;
@@ -249,13 +259,7 @@ static int generation_directory(varve *store, uint64_t generation, bool make) {
     return store->os->openat(store->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 }
 
-int ve_index_create(varve *store, ve_index *index, uint64_t generation, bool private_files) {
-    lay_out(store, index);
-    index->writable = true;
-    index->generation = generation;
-    if (!private_files && (index->dir = generation_directory(store, generation, true)) < 0)
-        return ve_fail_os(store, "%s/idx/%llu: cannot be made", store->path,
-                          (unsigned long long)generation);
+static int make_tables(varve *store, ve_index *index, bool private_files) {
     int result = open_tables(store, index, true);
     for (uint32_t t = 0; t < VF_TABLES && result == VARVE_OK; t++) {
         if (ve_item(index, (vf_table)t, VF_PART_WORDS, 0, true) == NULL)
@@ -264,6 +268,22 @@ int ve_index_create(varve *store, ve_index *index, uint64_t generation, bool pri
         ve_set_word(&index->table[t].head->buckets, 1);
     }
     return result;
+}
+
+int ve_index_create(varve *store, ve_index *index, uint64_t generation, bool private_files) {
+    lay_out(store, index);
+    index->writable = true;
+    index->generation = generation;
+    if (!private_files && (index->dir = generation_directory(store, generation, true)) < 0)
+        return ve_fail_os(store, "%s/idx/%llu: cannot be made", store->path,
+                          (unsigned long long)generation);
+    return make_tables(store, index, private_files);
+}
+
+int ve_index_in_memory(varve *store, ve_index *index) {
+    lay_out(store, index);
+    index->writable = index->in_memory = true;
+    return make_tables(store, index, true);
 }
 
 /* Whether the chunk that holds an item is there, whole; without mapping it. */

@@ -1,7 +1,8 @@
 /*
  * uids: has the session this event already? The uids of a session are collected by walking its
  * records backwards, once per handle and session; later calls only walk what has come since. A
- * session with more uids than may be kept is walked for each batch instead. SPEC.md "uid".
+ * session with more uids than may be kept is walked for each batch instead. The uids of records that
+ * are gone are not known any more: there time tells. SPEC.md "uid".
  */
 #include "engine/store.h"
 
@@ -109,8 +110,8 @@ vf_key ve_uid_of(varve *store, const ve_record *record, bool *ret_origin) {
 }
 
 /* Gives 'each' the uid of every record of the session from 'lsn' back to, not including, 'until'.
- */
-static int walk(varve *store, const vf_key *session, uint64_t lsn, uint64_t until,
+ * Notes in 'set' where records are gone. */
+static int walk(varve *store, const vf_key *session, uint64_t lsn, uint64_t until, ve_uids *set,
                 bool (*each)(void *context, vf_key uid), void *context) {
     while (lsn != 0 && lsn != until) {
         ve_record record;
@@ -125,10 +126,16 @@ static int walk(varve *store, const vf_key *session, uint64_t lsn, uint64_t unti
         if (result < 0)
             return VARVE_OK; /* damage: what lies before it cannot be reached; a duplicate is better
                                 than a loss */
+        if (record.frame.kind == VF_KIND_BASE) {
+            bool timed = (record.frame.flags & VF_FRAME_HAS_TIME) != 0;
+            set->gone = true;
+            set->gone_until = timed ? vf_get_i64(record.frame.time) : INT64_MIN;
+            break;
+        }
         if (!each(context, uid))
             return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
-        if (record.frame.kind == VF_KIND_FORK || record.frame.kind == VF_KIND_BASE)
-            break; /* the uids before it are the parent's, or gone */
+        if (record.frame.kind == VF_KIND_FORK)
+            break; /* the uids before it are the parent's */
         lsn = vf_get64(record.frame.prev);
     }
     return VARVE_OK;
@@ -163,9 +170,24 @@ static int check_large(varve *store, varve_batch *batch, uint32_t session, uint6
             result = ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     meeting m = {&wanted, ret_met};
     if (result == VARVE_OK)
-        result = walk(store, &batch->sessions[session].key, last_lsn, 0, meet, &m);
+        result = walk(store, &batch->sessions[session].key, last_lsn, 0, ret_met, meet, &m);
     drop(&wanted);
     return result;
+}
+
+/* Whether an event would have stood among the records of its session that are gone: what is new is later. All that a
+ * deleted session had counts as gone, packed again or not; but what is merged into it is told by its uids while they are
+ * there, so that the order of merges makes no difference. */
+static bool is_gone(const ve_uids *set, const vf_hot *hot, const varve_batch *batch,
+                    const ve_batch_record *record) {
+    const vf_frame *frame = (const vf_frame *)(const void *)(batch->arena + record->offset);
+    bool deleted = hot != NULL && ve_le_flag(hot->flags, VF_SR_DELETED) && !record->carried;
+    if ((!set->gone && !deleted) || record->kind != VF_KIND_EVENT || record->stamp)
+        return false;
+    int64_t time = vf_get_i64(frame->time);
+    return (frame->flags & VF_FRAME_HAS_TIME) == 0 || (set->gone && time <= set->gone_until) ||
+           (deleted && ve_le_flag(hot->flags, VF_SR_HAS_TIME) &&
+            time <= vf_get_i64(hot->last_activity));
 }
 
 static int check_session(varve *store, varve_batch *batch, uint32_t number) {
@@ -175,11 +197,11 @@ static int check_session(varve *store, varve_batch *batch, uint32_t number) {
     vf_hot hot;
     uint32_t row =
         session->known ? ve_find(&store->index, VF_TABLE_SESSIONS, session->key) : UINT32_MAX;
-    bool large = row != UINT32_MAX &&
-                 ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) == VARVE_OK &&
-                 vf_get64(hot.events) > KEEP_MAX;
+    bool read = row != UINT32_MAX &&
+                ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) == VARVE_OK;
+    bool large = read && vf_get64(hot.events) > KEEP_MAX;
     int result = large ? check_large(store, batch, number, session->last_lsn, &met)
-                       : walk(store, &session->key, session->last_lsn, set->upto, collect, set);
+                       : walk(store, &session->key, session->last_lsn, set->upto, set, collect, set);
     if (result == VARVE_OK && !large) {
         set->upto = session->last_lsn;
         make_room(store, set);
@@ -188,7 +210,8 @@ static int check_session(varve *store, varve_batch *batch, uint32_t number) {
         const ve_batch_record *record = &batch->records[i];
         if (!record->has_uid || session_of(batch, i) != number)
             continue;
-        if (!record->trusted && (has(large ? &met : set, record->uid)))
+        const ve_uids *known = large ? &met : set;
+        if (!record->trusted && (has(known, record->uid) || is_gone(known, read ? &hot : NULL, batch, record)))
             batch->duplicate[i] = 1;
         else if (!put(large ? &met : set, record->uid)) /* the same uid later in the batch */
             result = ve_fail(store, VARVE_E_NO_MEMORY, "no memory");

@@ -55,7 +55,8 @@ static void check_session_chain(verification *v, const char *file, uint64_t lsn,
                  (unsigned long long)seq);
         else if (row != UINT32_MAX &&
                  ve_read_row(&v->store->index, VF_TABLE_SESSIONS, row, true, image) == VARVE_OK &&
-                 vf_get64(cold->ref[VF_REF_IDENTITY]) != lsn)
+                 vf_get64(cold->ref[VF_REF_IDENTITY]) != lsn && /* 0: it is forgotten */
+                 vf_get64(cold->ref[VF_REF_IDENTITY]) != 0)
             tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
                  "a session begins again: its events before are cut off from it");
         return;
@@ -311,6 +312,21 @@ static uint32_t other_row(verification *v, ve_index *again, vf_table table, uint
     return found == UINT32_MAX ? (uint32_t)row : found;
 }
 
+/* Of a deleted session records may be gone that later ones were held against: only what it counts is told by all. */
+static uint32_t first_difference(vf_table table, const uint8_t *a, const uint8_t *b) {
+    const vf_hot *hot = (const vf_hot *)(const void *)a;
+    uint32_t size = vf_row_size(table), at = 8;
+    bool deleted = table == VF_TABLE_SESSIONS && ve_le_flag(hot->flags, VF_SR_DELETED);
+    while (at < size && a[at] == b[at]) {
+        at++;
+        if (deleted && at == offsetof(vf_hot, first_started))
+            at = offsetof(vf_hot, tokens);
+        if (deleted && at == offsetof(vf_hot, context))
+            return size;
+    }
+    return at;
+}
+
 static void compare_rows(verification *v, ve_index *again, vf_table table) {
     ve_index *index = &v->store->index;
     uint64_t rows = ve_rows(index, table), expected = ve_rows(again, table);
@@ -322,10 +338,8 @@ static void compare_rows(verification *v, ve_index *again, vf_table table) {
         if (ve_read_row(index, table, (uint32_t)row, true, a) < 0 ||
             ve_read_row(again, table, other_row(v, again, table, row, a), true, b) < 0)
             continue; /* told already */
-        uint32_t size = vf_row_size(table), at = 8;
-        while (at < size && a[at] == b[at])
-            at++;
-        if (at < size) {
+        uint32_t at = first_difference(table, a, b);
+        if (at < vf_row_size(table)) {
             char what[100];
             snprintf(what, sizeof what, "byte %u is not what folding the log gives", at);
             index_fault(v, table, row, what);

@@ -164,7 +164,10 @@ _Static_assert(sizeof(vf_sync_fixed) == 16, "sync body");
 
 /* Body of REWIND and TOMBSTONE records. (A FORK record has the body of a SESSION record.) */
 typedef struct {
-    vf_key uid;      /* 64 REWIND: of the record in the store where it was first, zero = this one */
+    union {
+        vf_key uid;      /* 64 REWIND: of the record in the store where it was first, zero = this one */
+        le64 activity;   /* 64 TOMBSTONE: the session's last activity by then, least = it had no time */
+    };
     le64 seq;        /* 80 REWIND: the last seq that stays; TOMBSTONE: the last that is gone, all ones = the whole session */
     le64 first;      /* 88 TOMBSTONE: the first that is gone */
     le64 to;         /* 96 REWIND: lsn of the record with that seq: going back, reading jumps there; TOMBSTONE: VF_GONE_* */

@@ -209,8 +209,8 @@ vf_result vf_unit_fixed(const vf_unit *unit, uint32_t i, vf_key line_key, vf_fix
 /* The record's length as in the log, padding included. */
 uint32_t vf_unit_length(const vf_unit *unit, uint32_t i);
 /* Writes the record's body as it stood in the log (length - 64 bytes), also strings of unknown ids: for sums and for
- * repacking. 'at' has vf_unit_length - 64 bytes of room. OK, or BAD_FIELD: what was left out cannot be made; a pin's payload
- * never can. */
+ * repacking. 'at' has vf_unit_length - 64 bytes of room. OK, or BAD_FIELD: what was left out cannot be made. In place of a
+ * pin's payload, which stands in the main area only, zeros are put. */
 vf_result vf_unit_raw_body(const vf_unit *unit, uint32_t i, vf_key line_key, uint8_t *at);
 
 /* ---- Making blocks of records ---- */

@@ -95,8 +95,7 @@ vf_result vf_unit_raw_body(const vf_unit *unit, uint32_t i, vf_key line_key, uin
         return VF_OK;
     }
     vf_fixed fixed;
-    if ((vf_get16(record->fixed.reserved) & VF_LEFT_PAYLOAD) != 0 ||
-        make_fixed(unit, record, line_key, &fixed) != VF_OK)
+    if (make_fixed(unit, record, line_key, &fixed) != VF_OK)
         return VF_BAD_FIELD;
     at = put(at, &fixed, sizeof fixed);
     const vf_unit_str *str = unit->str + record->str_first;
@@ -109,6 +108,6 @@ vf_result vf_unit_raw_body(const vf_unit *unit, uint32_t i, vf_key line_key, uin
     for (uint32_t s = 0; s < record->strs; s++)
         at = put(at, data_at(unit, str[s].at), str[s].size);
     at = put(at, data_at(unit, record->data_at), record->data_size);
-    memset(at, 0, (size_t)(end - at));
+    memset(at, 0, (size_t)(end - at)); /* the padding, and the payload that was left out */
     return VF_OK;
 }

@@ -59,16 +59,18 @@ void dump_event(char *to, size_t room, const varve_event *e) {
 static void put_session(dump *d, const varve_session *s, bool texts) {
     char line[4 * LINE];
     size_t at = 0;
-    int64_t numbers[] = {s->first_started, s->last_started, s->first_ended, s->last_ended, s->last_activity, s->status_time,
+    int64_t numbers[] = {s->first_started, texts ? s->last_started : 0, s->first_ended, texts ? s->last_ended : 0, /* life cycle */
+                         s->last_activity, texts ? s->status_time : 0,
                          s->tokens[0], s->tokens[1], s->tokens[2], s->tokens[3], s->tokens[4], s->tokens[5], s->process_start,
                          s->pid, texts ? s->github_issue : 0, texts ? s->github_pr : 0, /* stand in records too */
                          texts ? s->git_additions : 0, texts ? s->git_deletions : 0, texts ? s->present : 0, s->sources,
-                         s->status, s->session_type, s->mode, s->channel, s->best_source, s->eol};
+                         texts ? s->status : 0, texts ? s->session_type : 0, texts ? s->mode : 0, texts ? s->channel : 0,
+                         s->best_source, texts ? s->eol : 0};
     fprintf(d->to, "session %llu %.*s/%.*s f%x events %llu bytes %llu seq %lld cost %lld+%lld context %lld parent %lld n%u,%u,%u,%u,%u,%u,%u,%u,%u",
             (unsigned long long)s->row, (int)s->machine_id.size, s->machine_id.ptr, (int)s->session_id.size, s->session_id.ptr,
-            s->flags, (unsigned long long)s->events, (unsigned long long)s->payload_bytes, (long long)s->last_seq,
-            (long long)s->cost, (long long)s->cost_children, (long long)s->context, (long long)s->parent_row, s->user_messages,
-            s->assistant_messages, s->tool_calls, s->api_requests, s->api_errors, s->compactions, s->turns, s->revivals, s->children);
+            texts ? s->flags : s->flags & ~(uint32_t)VARVE_SS_ENDED, (unsigned long long)s->events, (unsigned long long)s->payload_bytes, (long long)s->last_seq,
+            (long long)s->cost, (long long)s->cost_children, texts ? (long long)s->context : 0, (long long)s->parent_row, s->user_messages,
+            s->assistant_messages, s->tool_calls, s->api_requests, s->api_errors, s->compactions, s->turns, texts ? s->revivals : 0, s->children);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         fprintf(d->to, " %lld", (long long)numbers[i]);
     for (int i = 0; i < VARVE_SOURCES; i++) {
