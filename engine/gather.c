@@ -200,13 +200,13 @@ static int write_pins(gathering *g) {
         ve_packed *file;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         int packed = ve_layout_file(store, g->pins[i], &file), result = packed;
-        /* From the main area if it is there: a pin has no payload, so it is not the whole record. */
-        if (packed == 1 && (result = ve_packed_record(store, file, &hot_of(g)->key, g->pins[i],
-                                                      true, &record)) == VARVE_E_NOT_FOUND)
-            result = ve_packed_pin(store, file, &hot_of(g)->key, g->pins[i], &record);
+        /* (where records are gone, a BASE record may stand in the main area) */
+        if (packed == 1 && ve_is_damage(result = ve_packed_pin(store, file, &hot_of(g)->key,
+                                                               g->pins[i], &record)))
+            result = ve_packed_record(store, file, &hot_of(g)->key, g->pins[i], true, &record);
         else if (packed == 0)
             result = ve_log_raw(store, g->pins[i], true, &record);
-        if (result == VARVE_OK && !names_forgotten(g, &record))
+        if (result == VARVE_OK && record.frame.kind != VF_KIND_BASE && !names_forgotten(g, &record))
             result = ve_pack_record(g->pack, VE_AREA_PINS, &record);
         ve_hold_end(store, &own, before);
         if (result < 0 && !ve_is_damage(result))

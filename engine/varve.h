@@ -518,7 +518,10 @@ VARVE_API int varve_compact(varve *store, const varve_compact_options *options, 
 
 /* Drops sessions whose last activity is before a moment (those without any time are not old; those whose records a fork
  * that stays shares are kept): hides them, and packs again what holds their records. What they cost stays counted: in
- * usage, and in their parents' roll-ups. What is taken in again of a dropped session adds nothing. */
+ * usage, and in their parents' roll-ups. What is taken in again of a dropped session adds nothing: events with a uid that
+ * are not later than what went, or have no time of their own. What was cut off is finished by the next call, which also
+ * drops what deleted sessions left. Works on a full disk: then the index gives up its room meanwhile, and nobody else
+ * appends until the call is over. */
 enum { VARVE_RETAIN_KEEP_SESSIONS = 1 << 0, /* drop the events, keep the session records, with their texts */
        VARVE_RETAIN_DRY_RUN = 1 << 1 };     /* count only */
 typedef struct varve_retention {
@@ -536,8 +539,10 @@ VARVE_API int varve_retain(varve *store, const varve_retention *retention, varve
 
 /* Forgets a session: hides it at once; with VARVE_FORGET_NOW rewrites every file that holds its texts or payloads, and then
  * looks through all of them for what is left. Numbers stay (what it cost was paid), and its hash, so that it does not come
- * back by an import. VARVE_E_CONFLICT while a fork shares its records, unless the forks go with it. What snapshots, copies
- * and open cursors hold is their owners' affair. */
+ * back by an import. So do words of the trade (names of models and frameworks, kept once for all sessions), and its id where
+ * children name it as their parent. Pieces of 16 bytes are looked for; shorter texts go as well, but are too common to tell
+ * anything. VARVE_E_CONFLICT while a fork shares its records, unless the forks go with it. What snapshots, copies and open
+ * cursors hold is their owners' affair. */
 enum { VARVE_FORGET_NOW = 1 << 0, VARVE_FORGET_FORKS = 1 << 1 };
 typedef struct varve_forgotten {
     size_t size;

@@ -168,7 +168,10 @@ static bool die_at(const template_store *t, deed what, uint64_t call, bool halfw
         tree_remove(path, "idx");
     }
     varve *store = NULL;
-    bool good = open_store(&ve_os_system, path, &store) && unharmed(&d, store, "after the death") && finishes(&d, store) &&
+    bool good = open_store(&ve_os_system, path, &store);
+    if (power) /* a segment that was being begun */
+        scratch_run("rm -f '%s'/quarantine/*", path);
+    good = good && unharmed(&d, store, "after the death") && finishes(&d, store) &&
                 unharmed(&d, store, "after the second one") && tidy_store(path);
     if (good && varve_reindex(store) < 0)
         good = work_wrong("reindex: %s", varve_last_error(store));
