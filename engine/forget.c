@@ -215,11 +215,18 @@ static int forget(ve_forgetting *f, uint32_t flags, varve_str machine, varve_str
         result = note_session(f, f->row[i]);
     if (result == VARVE_OK)
         result = say_so(f, machine, id);
-    if (result < 0 || (flags & VARVE_FORGET_NOW) == 0)
+    if ((flags & VARVE_FORGET_NOW) == 0)
         return result;
+    if (result == VARVE_E_NO_SPACE && (result = ve_give_up_index(store)) == VARVE_OK) {
+        f->done.sessions = f->done.inputs = 0;
+        result = say_so(f, machine, id);
+    }
     varve_compacted packed = {.size = sizeof packed};
-    result = ve_pack_gone(store, true, &packed);
+    if (result == VARVE_OK)
+        result = ve_pack_gone(store, true, &packed);
     f->done.files = packed.packed_segments + packed.raw_segments;
+    int back = ve_take_index_back(store);
+    result = result == VARVE_OK ? back : result;
     return result == VARVE_OK ? ve_erased(f) : result;
 }
 

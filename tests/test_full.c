@@ -141,6 +141,33 @@ static void a_retention_makes_room_where_there_is_none(void **state) {
         }
 }
 
+static void a_session_is_erased_where_there_is_no_room(void **state) {
+    (void)state;
+    for (int packed = 0; packed < 2; packed++) {
+        char *path = scratch_new();
+        varve *store;
+        varve_forgotten done = {.size = sizeof done};
+        room_set(8 << 20);
+        assert_true(open_store(room_os(), path, &store));
+        fill(store, 0, packed == 1);
+        fill_up(store);
+        room_set(0);
+        char *figures = figures_of(store), *shown = figures_shown(store, varve_cstr(NULL), varve_cstr("session-30"));
+        int result = varve_forget(store, varve_cstr(NULL), varve_cstr("session-3"), VARVE_FORGET_NOW, &done);
+        if (result < 0)
+            print_error("forget: %s\n", varve_last_error(store));
+        assert_int_equal(result, VARVE_OK);
+        assert_true(done.sessions == 1 && done.found == 0);
+        same("figures", figures, figures_of(store));
+        same("what stays", shown, figures_shown(store, varve_cstr(NULL), varve_cstr("session-30")));
+        assert_true(tidy_store(path));
+        scratch_verify(store);
+        assert_int_equal(append(store, 31, VARVE_GROUP), VARVE_OK);
+        varve_close(&store);
+        scratch_free(path);
+    }
+}
+
 static void a_compaction_without_room_refuses_and_leaves_nothing(void **state) {
     (void)state;
     char *path = scratch_new();
@@ -320,6 +347,7 @@ int main(void) {
     work_in_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_retention_makes_room_where_there_is_none),
+        cmocka_unit_test(a_session_is_erased_where_there_is_no_room),
         cmocka_unit_test(a_compaction_without_room_refuses_and_leaves_nothing),
         cmocka_unit_test(a_rewriting_that_shrinks_is_not_refused),
         cmocka_unit_test(a_death_without_index_loses_nothing),

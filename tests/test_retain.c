@@ -417,6 +417,53 @@ static void a_trimmed_session_goes_on(void **state) {
     }
 }
 
+static void live_event(varve *store, const char *id, int hour, const char *type) {
+    varve_batch *batch;
+    varve_event event = scratch_event(id, type);
+    event.time = hours(hour);
+    event.present = VARVE_HAS_TIME;
+    assert_int_equal(varve_batch_new(&batch), VARVE_OK);
+    assert_true(varve_batch_add(batch, &event) >= 0);
+    assert_int_equal(varve_append(store, batch, VARVE_NONE, NULL), VARVE_OK);
+    varve_batch_free(&batch);
+}
+
+/* A retention died before it packed anything: what comes then must not depend on whether the records are gone yet. */
+static void what_is_said_to_be_gone_counts_as_gone(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store;
+    varve_batch *batch;
+    assert_true(history_open(path, 0, &store));
+    live_event(store, "old", 1, "SessionStart");
+    live_event(store, "old", 5, "SessionEnd");
+    live_event(store, "old", 10, "user");
+    scratch_append(store, "other", "Stop", 400);
+    compact(store, 0);
+    assert_int_equal(varve_batch_new(&batch), VARVE_OK);
+    uint64_t last_seq = scratch_session(store, "old").last_seq;
+    assert_true(ve_batch_tombstone(batch, varve_cstr(NULL), varve_cstr("old"), last_seq, VF_GONE_OLD) >= 0);
+    assert_int_equal(varve_append(store, batch, VARVE_GROUP, NULL), VARVE_OK);
+    varve_batch_free(&batch);
+    scratch_append(store, "other", "Stop", 400);
+    compact(store, 0);
+    assert_int_equal(store->layout->files, 2);
+    assert_int_equal(shown(store, "old"), 3); /* they are there yet */
+    assert_int_equal(rewind_to(store, "old", 2), VARVE_E_NOT_FOUND);
+    assert_int_equal(fork_of(store, "fork", "old", 2), VARVE_E_NOT_FOUND);
+    live_event(store, "old", 6, "user"); /* would have begun its second life */
+    assert_int_equal(scratch_session(store, "old").last_started, hours(10));
+    char *figures = figures_of(store), *texts = figures_texts(store);
+    retain(store, hours(0), 0);
+    assert_int_equal(shown(store, "old"), 1);
+    scratch_verify(store);
+    assert_int_equal(varve_reindex(store), VARVE_OK);
+    equal("figures", 0, figures, figures_of(store));
+    equal("texts", 0, texts, figures_texts(store));
+    varve_close(&store);
+    scratch_free(path);
+}
+
 /* Both are old: the parent is not kept for a fork that goes with it; one that is younger keeps all that it shows. */
 static void a_fork_keeps_what_it_shares_while_it_is_young(void **state) {
     (void)state;
@@ -551,6 +598,7 @@ int main(void) {
         cmocka_unit_test(what_is_taken_in_again_adds_nothing),
         cmocka_unit_test(the_index_made_anew_and_a_snapshot_say_the_same),
         cmocka_unit_test(a_trimmed_session_goes_on),
+        cmocka_unit_test(what_is_said_to_be_gone_counts_as_gone),
         cmocka_unit_test(a_fork_keeps_what_it_shares_while_it_is_young),
         cmocka_unit_test(a_stub_keeps_its_name),
         cmocka_unit_test(what_comes_meanwhile_keeps_its_session),
