@@ -37,6 +37,7 @@ struct varve_cursor {
     bool foreign; /* unless this is set */
     mark run; /* packed records that are being given */
     uint64_t floor; /* the last of these: what is older was given */
+    int64_t after_time, before_time; /* nothing else is wanted: packed segments that hold nothing of it are left out */
     const ve_unit *unit;
     ve_record last; /* the one that was given of it */
     mark stretch[STRIDE];
@@ -114,6 +115,8 @@ static int new_cursor(varve *store, uint32_t flags, varve_cursor **ret_cursor) {
     if (cursor == NULL)
         return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     cursor->store = store;
+    cursor->after_time = INT64_MIN;
+    cursor->before_time = INT64_MAX;
     cursor->flags = flags;
     cursor->limit = cursor->tail = ve_tail(store);
     int result = ve_layout_keep(store, cursor->tail, &cursor->layout);
@@ -228,8 +231,29 @@ void varve_cursor_close(varve_cursor **cursor_at) {
 
 /* ---- Reading ---- */
 
+void ve_cursor_times(varve_cursor *cursor, int64_t after, int64_t before) {
+    cursor->after_time = after;
+    cursor->before_time = before;
+}
+
+/* Goes on behind packed segments that hold nothing of the time that is asked for. */
+static void skip_by_time(varve_cursor *cursor) {
+    const vf_packed_footer *footer;
+    ve_packed *file;
+    while (ve_layout_file(cursor->store, cursor->at, &file) == 1) {
+        footer = &file->footer;
+        if (vf_get_i64(footer->time_max) >= cursor->after_time &&
+            (cursor->before_time == INT64_MAX ||
+             vf_get_i64(footer->time_min) < cursor->before_time))
+            return;
+        cursor->at = file->end;
+    }
+}
+
 static int next_scanning(varve_cursor *cursor, ve_record *ret) {
     int found;
+    if (cursor->after_time != INT64_MIN || cursor->before_time != INT64_MAX)
+        skip_by_time(cursor);
     while ((found = ve_log_next(cursor->store, cursor->at, cursor->tail, ret, NULL)) == 1) {
         if (ret->lsn >= cursor->limit)
             return 0;

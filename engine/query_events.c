@@ -359,8 +359,11 @@ static int open_sources(ve_query *query) {
     uint64_t seq = back && f->from_seq == 0 ? UINT64_MAX : f->from_seq;
     if (f->session_count == 0) {
         query->source_count = 1;
-        return ve_cursor_store(store, f->after_lsn, f->before_lsn, flags,
-                               &query->sources[0].cursor);
+        int result = ve_cursor_store(store, f->after_lsn, f->before_lsn, flags,
+                                     &query->sources[0].cursor);
+        if (result == VARVE_OK)
+            ve_cursor_times(query->sources[0].cursor, f->after_time, f->before_time);
+        return result;
     }
     for (size_t i = 0; i < count; i++) {
         varve_str id = f->session_ids[i];

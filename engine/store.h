@@ -639,6 +639,8 @@ int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t afte
                       uint32_t flags, varve_cursor **ret_cursor);
 int ve_cursor_store(varve *store, uint64_t after, uint64_t limit, uint32_t flags,
                     varve_cursor **ret_cursor);
+/* Only records with a time from 'after' on and before 'before' are wanted; others may be given. */
+void ve_cursor_times(varve_cursor *cursor, int64_t after, int64_t before);
 int ve_cursor_next(varve_cursor *cursor, ve_record *ret); /* 1 = one, 0 = no more */
 int ve_event_fill(varve *store, vf_key shown_by, const ve_record *record, varve_event *ret);
 
