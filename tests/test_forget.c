@@ -10,7 +10,7 @@
 #include "support/tree.h"
 #include "support/work.h"
 
-#include "engine/store.h"
+#include "engine/forget.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -454,6 +454,32 @@ static void what_is_left_is_noticed(void **state) {
     close_place(&p);
 }
 
+/* As after an erasure that has left out a file, or the pins: all is there yet. */
+static void what_is_left_in_packed_segments_is_noticed(void **state) {
+    (void)state;
+    for (int pins_only = 0; pins_only < 2; pins_only++) {
+        place p;
+        uint32_t row = 1;
+        open_place(&p);
+        set(p.store, "s", false, NULL);
+        say(p.store, "s", false);
+        fill(p.store);
+        compact(p.store, VARVE_COMPACT_ALL);
+        varve_retention asked = {.size = sizeof asked, .flags = VARVE_RETAIN_KEEP_SESSIONS, .before = 1700000000000000001};
+        varve_retained done = {.size = sizeof done};
+        if (pins_only)
+            assert_int_equal(varve_retain(p.store, &asked, &done), VARVE_OK);
+        ve_forgetting *f = calloc(1, sizeof *f);
+        f->store = p.store;
+        f->row = &row;
+        f->count = 1;
+        assert_int_equal(ve_erased(f), VARVE_OK);
+        assert_true(f->done.found > 0);
+        free(f);
+        close_place(&p);
+    }
+}
+
 int main(void) {
     work_in_memory();
     const struct CMUnitTest tests[] = {
@@ -471,6 +497,7 @@ int main(void) {
         cmocka_unit_test(a_session_may_be_forgotten_again),
         cmocka_unit_test(what_others_said_too_stays),
         cmocka_unit_test(what_is_left_is_noticed),
+        cmocka_unit_test(what_is_left_in_packed_segments_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
