@@ -16,8 +16,8 @@ static int no_memory(varve *store) {
 
 /* ---- What changed ---- */
 
-typedef int take_rows(void *context, vf_table table, const uint32_t *numbers,
-                      const uint8_t *images, uint32_t count);
+typedef int take_rows(void *context, vf_table table, const uint32_t *numbers, const uint8_t *images,
+                      uint32_t count);
 
 static int each_change(varve *store, uint64_t since, take_rows *take, void *context) {
     uint32_t numbers[ROWS_AT_A_TIME], count = 0;
@@ -244,7 +244,8 @@ static int merge_table(writing *w, sequences *all, vf_table table) {
         }
         if (newest == NULL)
             return put(w, table);
-        int result = take_for_file(w, table, &row, newest->rows.images + (size_t)newest->at * size, 1);
+        int result =
+            take_for_file(w, table, &row, newest->rows.images + (size_t)newest->at * size, 1);
         for (size_t i = 0; i < all->count && result == VARVE_OK; i++) {
             sequence *s = &all->from[i];
             bool any;

@@ -237,9 +237,9 @@ int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t roo
     if (result == VARVE_OK &&
         (record.frame.kind != VF_KIND_CURSOR ||
          vf_cursor_decode(record.body, record.body_size, &key, &found, &state) != VF_OK))
-        result = ve_fail(store, VARVE_E_INDEX,
-                         "%s/idx: a cursor's row names another record: run varve reindex",
-                         store->path);
+        result =
+            ve_fail(store, VARVE_E_INDEX,
+                    "%s/idx: a cursor's row names another record: run varve reindex", store->path);
     if (result == VARVE_OK && found.size == 0)
         result = ve_fail(store, VARVE_E_NOT_FOUND, "no such cursor"); /* it was forgotten */
     if (result == VARVE_OK && state.size > 0 && ret_state != NULL)

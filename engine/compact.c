@@ -10,7 +10,7 @@
 
 enum { GROUP_FILES = 4, HOLLOW_PERCENT = 25 };
 static const uint64_t piece_bytes = 1ull << 30; /* of raw log, in one packed segment */
-static const uint64_t cold_bytes = 256 << 20;   /* from so much raw log on a merged segment is cold */
+static const uint64_t cold_bytes = 256 << 20; /* from so much raw log on a merged segment is cold */
 
 void varve_compact_options_init(varve_compact_options *options) {
     *options = (varve_compact_options){.size = sizeof *options};
@@ -18,7 +18,8 @@ void varve_compact_options_init(varve_compact_options *options) {
 
 /* ---- What there is ---- */
 
-/* A job that was chosen: files [first, first + files) of the layout, and raw segments behind them. */
+/* A job that was chosen: files [first, first + files) of the layout, and raw segments behind them.
+ */
 typedef struct {
     size_t first, files;
     uint32_t raw_first, raw_last; /* raw_first 0 = none */
@@ -36,7 +37,8 @@ static bool has_records(varve *store, uint32_t number) {
     return raw_size(store, number) > VF_SEGMENT_HEADER;
 }
 
-/* Raw segments from 'from' on, at least one, while all that is taken is no more than 'most' bytes. */
+/* Raw segments from 'from' on, at least one, while all that is taken is no more than 'most' bytes.
+ */
 static void take_raw(varve *store, uint32_t from, uint64_t most, choice *c) {
     uint32_t last = vf_lsn_segment(ve_tail(store));
     for (uint32_t n = from; n <= last; n++) {
@@ -99,8 +101,8 @@ static bool choose_hollow(varve *store, const ve_gone *gone, unsigned percent, c
     return false;
 }
 
-/* Raw segments as soon as one is full; else a segment that is hollow; else the newest group of packed ones that are alike
- * in size. */
+/* Raw segments as soon as one is full; else a segment that is hollow; else the newest group of
+ * packed ones that are alike in size. */
 static bool choose_due(varve *store, const ve_gone *gone, uint64_t most, choice *c) {
     const ve_layout *layout = store->layout;
     *c = (choice){.first = layout->files, .tier = VF_TIER_HOT};
@@ -132,7 +134,8 @@ static bool choose_due(varve *store, const ve_gone *gone, uint64_t most, choice 
 
 /* ---- One job ---- */
 
-/* Closes the active segment: what is appended from now on goes into the next one, which whoever appends first begins. */
+/* Closes the active segment: what is appended from now on goes into the next one, which whoever
+ * appends first begins. */
 static int close_active(varve *store, ve_job *job, ve_pack *pack, ve_changes *changes,
                         uint64_t since) {
     int result = ve_lock(store, store->lock_append, "LOCK.append");
@@ -152,8 +155,8 @@ static int close_active(varve *store, ve_job *job, ve_pack *pack, ve_changes *ch
     return result;
 }
 
-/* The rows of the index that the new segment carries: those of the segments that it replaces, and if it ends with the log
- * those that changed since. */
+/* The rows of the index that the new segment carries: those of the segments that it replaces, and
+ * if it ends with the log those that changed since. */
 static int write_rows(ve_pack *pack, ve_job *job, bool last) {
     varve *store = job->store;
     ve_changes changes = {0};
@@ -183,7 +186,8 @@ static int write_rows(ve_pack *pack, ve_job *job, bool last) {
     return result;
 }
 
-/* Where a job that does not end with the log ends: where the raw segment behind it begins, or its last file. */
+/* Where a job that does not end with the log ends: where the raw segment behind it begins, or its
+ * last file. */
 static int find_end(ve_pack *pack, ve_job *job) {
     varve *store = job->store;
     if (job->raw_first == 0) {
@@ -200,13 +204,14 @@ static int find_end(ve_pack *pack, ve_job *job) {
     return ve_sync_to(store, job->end_lsn);
 }
 
-/* What a job may take until what it replaces is gone; of a file of which a part is gone, the rest. */
+/* What a job may take until what it replaces is gone; of a file of which a part is gone, the rest.
+ */
 static uint64_t room_for(const ve_job *job, uint64_t raw_bytes) {
     uint64_t wanted = raw_bytes / 2;
     for (size_t i = 0; i < job->files; i++) {
         const ve_packed *file = job->file[i];
-        uint64_t all = vf_get64(file->footer.payload_bytes) +
-                       vf_get64(file->footer.records) * VF_IMAGE_SIZE;
+        uint64_t all =
+            vf_get64(file->footer.payload_bytes) + vf_get64(file->footer.records) * VF_IMAGE_SIZE;
         uint64_t gone = job->gone == NULL ? 0 : ve_gone_bytes(job->gone, job->file[i]);
         double left = all == 0 || gone >= all ? 0 : (double)(all - gone) / (double)all;
         wanted += (uint64_t)(left * (double)file->file_size);
@@ -220,17 +225,18 @@ static int check_room(varve *store, const ve_job *job, uint64_t raw_bytes) {
         return VARVE_OK; /* writing tells */
     return room >= wanted
                ? VARVE_OK
-               : ve_fail(store, VARVE_E_NO_SPACE,
-                         "%s: compaction wants %llu bytes of room, %llu are free: nothing was changed",
-                         store->path, (unsigned long long)wanted, (unsigned long long)room);
+               : ve_fail(
+                     store, VARVE_E_NO_SPACE,
+                     "%s: compaction wants %llu bytes of room, %llu are free: nothing was changed",
+                     store->path, (unsigned long long)wanted, (unsigned long long)room);
 }
 
 static void add_totals(ve_pack *pack, const varve *store, uint64_t raw_bytes) {
     uint64_t written = 0, packed = 0;
     for (size_t i = 0; i < store->layout->files; i++) {
         const vf_packed_footer *footer = &store->layout->file[i]->footer;
-        written = vf_get64(footer->written_total) > written ? vf_get64(footer->written_total)
-                                                            : written;
+        written =
+            vf_get64(footer->written_total) > written ? vf_get64(footer->written_total) : written;
         packed = vf_get64(footer->packed_total) > packed ? vf_get64(footer->packed_total) : packed;
     }
     vf_put64(&pack->footer.written_total, written); /* finishing adds the file itself */
@@ -272,9 +278,9 @@ int ve_pack_job(varve *store, ve_job *job, bool last, uint32_t tier, uint64_t ra
     int result = check_room(store, job, raw_bytes);
     if (result < 0)
         return result;
-    job->first_lsn = job->files > 0                ? job->file[0]->first
-                     : store->layout->files > 0    ? store->layout->packed_end
-                                                   : vf_lsn(job->raw_first, 0);
+    job->first_lsn = job->files > 0             ? job->file[0]->first
+                     : store->layout->files > 0 ? store->layout->packed_end
+                                                : vf_lsn(job->raw_first, 0);
     result = ve_pack_begin(&pack, store, (uint32_t)generation, tier);
     for (size_t i = 0; i < job->files; i++)
         gathered += file_bytes(job->file[i]);
@@ -311,7 +317,8 @@ static int run(varve *store, const choice *c, const ve_gone *gone, varve_compact
     uint64_t raw_bytes = 0;
     for (uint32_t n = c->raw_first; n != 0 && n <= c->raw_last; n++)
         raw_bytes += raw_size(store, n);
-    for (size_t i = 0; i < store->layout->files; i++) { /* all must be readable before anything goes */
+    for (size_t i = 0; i < store->layout->files;
+         i++) { /* all must be readable before anything goes */
         ve_packed *file;
         int found = ve_layout_file(store, store->layout->file[i]->first, &file);
         if (found < 0)
@@ -320,8 +327,9 @@ static int run(varve *store, const choice *c, const ve_gone *gone, varve_compact
     return ve_pack_job(store, &job, c->last, c->tier, raw_bytes, done);
 }
 
-/* Under both locks: a compaction that died may have left a manifest that CONTROL does not name yet. Who opens the store now
- * follows it, and what it replaced is about to go: so all others must follow too. */
+/* Under both locks: a compaction that died may have left a manifest that CONTROL does not name yet.
+ * Who opens the store now follows it, and what it replaced is about to go: so all others must
+ * follow too. */
 static int adopt(varve *store) {
     int result = ve_layout_read(store);
     uint64_t generation = result < 0 ? 0 : store->layout->generation;
@@ -369,7 +377,8 @@ static int pack_gone(varve *store, const ve_gone *gone, bool raw, varve_compacte
     return result;
 }
 
-/* The packed segment of which least is left, of those larger than 'least' by that (0: all). False: there is none. */
+/* The packed segment of which least is left, of those larger than 'least' by that (0: all). False:
+ * there is none. */
 static bool choose_smallest(varve *store, const ve_gone *gone, uint64_t *least, choice *c) {
     const ve_layout *layout = store->layout;
     uint64_t best = UINT64_MAX;
@@ -462,8 +471,8 @@ int varve_compact(varve *store, const varve_compact_options *options,
         memcpy(&asked, options, options->size < sizeof asked ? options->size : sizeof asked);
     if (store->read_only)
         return ve_fail(store, VARVE_E_READ_ONLY, "%s: opened for reading only", store->path);
-    if ((asked.block != 0 && (asked.block < 4 << 10 || asked.block > 64 << 20)) || asked.level < 0 ||
-        asked.level > 19)
+    if ((asked.block != 0 && (asked.block < 4 << 10 || asked.block > 64 << 20)) ||
+        asked.level < 0 || asked.level > 19)
         return ve_fail(store, VARVE_E_ARGUMENT,
                        "a block has 4 KiB to 64 MiB, and zstd levels go from 1 to 19");
     if ((result = ve_pack_lock(store)) < 0)

@@ -16,7 +16,8 @@ enum { STRIDE = 4096 };
 typedef struct {
     uint64_t lsn;
     vf_key session; /* whose record it is */
-    ve_packed *file; /* set: the records [first, last] of a packed segment, which follow each other */
+    ve_packed
+        *file; /* set: the records [first, last] of a packed segment, which follow each other */
     uint32_t first, last;
 } mark;
 
@@ -33,16 +34,17 @@ struct varve_cursor {
     uint32_t segment; /* store, backward: those up to this one are still to be read */
     mark *marks; /* the last record of each stretch, newest first; store, backward: each record */
     size_t mark_count, marks_room;
-    vf_key whose; /* going back: whose record the next one should be, */
-    bool foreign; /* unless this is set */
-    mark run; /* packed records that are being given */
-    uint64_t floor; /* the last of these: what is older was given */
-    int64_t after_time, before_time; /* nothing else is wanted: packed segments that hold nothing of it are left out */
+    vf_key whose;                    /* going back: whose record the next one should be, */
+    bool foreign;                    /* unless this is set */
+    mark run;                        /* packed records that are being given */
+    uint64_t floor;                  /* the last of these: what is older was given */
+    int64_t after_time, before_time; /* nothing else is wanted: packed segments that hold nothing of
+                                        it are left out */
     const ve_unit *unit;
     ve_record last; /* the one that was given of it */
     mark stretch[STRIDE];
     size_t stretch_count, stretch_at;
-    ve_query *query; /* set: what is given comes from there */
+    ve_query *query;   /* set: what is given comes from there */
     ve_layout *layout; /* its files are kept */
     ve_hold hold;      /* what was given last */
 };
@@ -286,7 +288,8 @@ static int note_segment(varve_cursor *cursor) {
         if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
                      sizeof *cursor->marks))
             return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
-        cursor->marks[cursor->mark_count++] = (mark){.lsn = record.lsn, .session = record.frame.session};
+        cursor->marks[cursor->mark_count++] =
+            (mark){.lsn = record.lsn, .session = record.frame.session};
     }
     return found < 0 ? found : VARVE_OK;
 }
@@ -307,7 +310,8 @@ static int next_scanning_backward(varve_cursor *cursor, ve_record *ret) {
     }
 }
 
-/* Whose record one is expected to be, going back: behind a FORK, and where a REWIND leads, it may be the parent's. */
+/* Whose record one is expected to be, going back: behind a FORK, and where a REWIND leads, it may
+ * be the parent's. */
 static const vf_key *expected(const varve_cursor *cursor) {
     return cursor->foreign ? NULL : &cursor->whose;
 }

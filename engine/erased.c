@@ -42,8 +42,7 @@ static int look_at_area(ve_forgetting *f, ve_packed *file, ve_area area) {
         int error;
         looking l = {.f = f};
         ve_hold hold = {0}, *before = ve_hold_use(store, &hold);
-        const ve_unit *unit =
-            ve_unit_get(store, file, area, vf_get32(entry->first), true, &error);
+        const ve_unit *unit = ve_unit_get(store, file, area, vf_get32(entry->first), true, &error);
         if (unit != NULL)
             look(f, unit->unit.data, unit->unit.data_size, &l);
         ve_hold_end(store, &hold, before);
@@ -91,7 +90,7 @@ static int look_at_packed(ve_forgetting *f) {
 typedef struct {
     ve_forgetting *f;
     int dir;
-    const char *below;   /* name of the directory, for what is told */
+    const char *below; /* name of the directory, for what is told */
     bool quarantine, segments;
     char (*name)[64];
     size_t count, room;

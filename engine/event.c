@@ -98,8 +98,7 @@ static int fill(varve *store, const ve_record *record, varve_event *ret) {
 /* Keeps a session's identity for the events that follow; without memory it is looked up again. */
 static void remember(ve_hold *hold, vf_key key, varve_event *event) {
     varve_str machine = event->machine_id, id = event->session_id;
-    hold->knows =
-        ve_grow(&hold->identity, &hold->identity_room, machine.size + id.size + 1, 1);
+    hold->knows = ve_grow(&hold->identity, &hold->identity_room, machine.size + id.size + 1, 1);
     if (!hold->knows)
         return;
     memcpy(hold->identity, machine.ptr, machine.size);

@@ -77,7 +77,8 @@ static int walk_log(walker *w) {
     const ve_layout *layout = ve_layout_now(w->store);
     if (layout == NULL)
         return w->store->trouble < 0 ? w->store->trouble : VARVE_E_CORRUPT;
-    for (uint32_t number = layout->first_raw; result == 0 && number <= w->store->log.count; number++) {
+    for (uint32_t number = layout->first_raw; result == 0 && number <= w->store->log.count;
+         number++) {
         ve_segment *segment = ve_log_segment(w->store, number);
         if (segment != NULL && (result = ve_log_measure(w->store, segment)) == VARVE_OK)
             result = walk_segment(w, segment);

@@ -1,7 +1,7 @@
 /*
  * The fold: one record of the log into the rows of its session. Every field has one class:
  * additive, first wins, last wins, least or greatest time; so that the result does not depend on
- * arrival. SPEC.md "Session fold"; rules.md of the format: canonical order.
+ * arrival. SPEC.md "Session fold", "Order".
  */
 #include "engine/store.h"
 
@@ -39,7 +39,7 @@ typedef struct {
     const vf_body *body;
     const ve_record *from;
     const vf_key *session; /* whose row it goes into */
-    bool paid; /* folded again: what it cost is counted already */
+    bool paid;             /* folded again: what it cost is counted already */
 } record;
 
 /* Order of two records that are alike in all else. */

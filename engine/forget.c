@@ -1,7 +1,7 @@
 /*
- * Forgetting a session: a TOMBSTONE hides it at once and takes the texts from its row; then, if that
- * is wanted now, every file that holds a record of it is packed again without it. erased.c looks
- * through what is left. SPEC.md "Forgetting".
+ * Forgetting a session: a TOMBSTONE hides it at once and takes the texts from its row; then, if
+ * that is wanted now, every file that holds a record of it is packed again without it. erased.c
+ * looks through what is left. SPEC.md "Forgetting".
  */
 #include "engine/forget.h"
 
@@ -27,8 +27,8 @@ static int add_row(ve_forgetting *f, uint32_t row) {
     return VARVE_OK;
 }
 
-/* Forks that go through the records of those that are to be forgotten: those that are there, and those that were deleted
- * if such a one goes through them. */
+/* Forks that go through the records of those that are to be forgotten: those that are there, and
+ * those that were deleted if such a one goes through them. */
 static int find_forks(ve_forgetting *f, const ve_gone *gone, uint32_t flags) {
     varve *store = f->store;
     uint64_t rows = ve_rows(&store->index, VF_TABLE_SESSIONS);
@@ -125,9 +125,9 @@ static int note_session(ve_forgetting *f, uint32_t row) {
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         result = ve_log_record(store, &hot.key, lsn, &record);
         bool whole = result == VARVE_OK;
-        bool says = whole && (record.frame.kind == VF_KIND_EVENT ||
-                              record.frame.kind == VF_KIND_SESSION ||
-                              record.frame.kind == VF_KIND_FORK);
+        bool says =
+            whole && (record.frame.kind == VF_KIND_EVENT || record.frame.kind == VF_KIND_SESSION ||
+                      record.frame.kind == VF_KIND_FORK);
         if (says && ve_record_body(store, &record, &body) == VARVE_OK && !note_record(f, &body))
             result = no_memory(store);
         vf_frame frame = record.frame;
@@ -174,7 +174,8 @@ static int blank_inputs(ve_forgetting *f, varve_batch *batch, varve_str id) {
     return result < 0 ? result : VARVE_OK;
 }
 
-/* 'machine' and 'id' are those of the first: who is forgotten already is not known by name any more. */
+/* 'machine' and 'id' are those of the first: who is forgotten already is not known by name any
+ * more. */
 static int say_so(ve_forgetting *f, varve_str own_machine, varve_str own_id) {
     varve *store = f->store;
     varve_batch *batch = NULL;

@@ -1,9 +1,9 @@
 /*
- * A full disk. What frees room must first write: tombstones, packed segments. The index is larger than
- * what that takes, and it follows from the log: so it is given up on disk, kept in memory meanwhile, and
- * made anew in the end. Both locks are held all the while: nobody else could append anyway, or make the
- * index anew where there is no room. A death leaves CONTROL without an index, which the next writer makes.
- * SPEC.md "Full disk".
+ * A full disk. What frees room must first write: tombstones, packed segments. The index is larger
+ * than what that takes, and it follows from the log: so it is given up on disk, kept in memory
+ * meanwhile, and made anew in the end. Both locks are held all the while: nobody else could append
+ * anyway, or make the index anew where there is no room. A death leaves CONTROL without an index,
+ * which the next writer makes. SPEC.md "Full disk".
  */
 #include "engine/pack.h"
 
@@ -16,7 +16,8 @@ static int to_memory(varve *store, uint64_t tail) {
         ve_index_close(&memory);
         return result;
     }
-    memory.generation = ve_word(&store->control->index_generation); /* nobody need open another one */
+    memory.generation =
+        ve_word(&store->control->index_generation); /* nobody need open another one */
     ve_set_word(&store->control->state, 0);
     ve_set_word(&store->control->applied, tail);
     ve_index_close(&store->index);
@@ -45,7 +46,8 @@ int ve_give_up_index(varve *store) {
         ve_unlock(store, store->lock_compact);
     store->given_up = result == VARVE_OK;
     if (result == VARVE_OK)
-        ve_say(store, "%s: the disk is full: the index is given up until there is room", store->path);
+        ve_say(store, "%s: the disk is full: the index is given up until there is room",
+               store->path);
     return result;
 }
 

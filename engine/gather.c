@@ -1,7 +1,7 @@
 /*
- * The records of a job, by session: those of packed segments lie together already, those of raw ones
- * are noted first. Besides, the records that the sessions' rows name are pinned: kept once more
- * without payload, so that lists need not open the blocks. SPEC.md "Compaction".
+ * The records of a job, by session: those of packed segments lie together already, those of raw
+ * ones are noted first. Besides, the records that the sessions' rows name are pinned: kept once
+ * more without payload, so that lists need not open the blocks. SPEC.md "Compaction".
  */
 #include "engine/pack.h"
 
@@ -12,8 +12,8 @@ typedef struct {
     ve_job *job;
     ve_gathered *raw; /* by row, then lsn */
     size_t count, room, at;
-    uint32_t *next;   /* by file: the next of its sessions */
-    uint32_t *stub;   /* rows of those that are known by a record in the job's range */
+    uint32_t *next; /* by file: the next of its sessions */
+    uint32_t *stub; /* rows of those that are known by a record in the job's range */
     size_t stubs, stubs_room, stub_at;
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
     bool known; /* image holds the row of the session */
@@ -60,8 +60,7 @@ static int note_stub(gathering *g, uint32_t child) {
     if (ve_read_row(&store->index, VF_TABLE_SESSIONS, child, false, &hot) < 0)
         return VARVE_OK; /* told when its turn comes */
     uint32_t parent = vf_get32(hot.parent);
-    if (parent == 0 ||
-        ve_read_row(&store->index, VF_TABLE_SESSIONS, parent - 1, false, &hot) < 0 ||
+    if (parent == 0 || ve_read_row(&store->index, VF_TABLE_SESSIONS, parent - 1, false, &hot) < 0 ||
         ve_le_flag(hot.flags, VF_SR_DEFINED))
         return VARVE_OK;
     if (!ve_grow(&g->raw, &g->room, g->count + 1, sizeof *g->raw))
@@ -115,8 +114,8 @@ static int note_raw(gathering *g) {
     return found < 0 ? found : result;
 }
 
-/* Stubs have no records of their own. The one that names them may be left out, as it is another session's: so it is pinned
- * for them. */
+/* Stubs have no records of their own. The one that names them may be left out, as it is another
+ * session's: so it is pinned for them. */
 static int note_stubs(gathering *g) {
     ve_job *job = g->job;
     varve *store = job->store;
@@ -201,8 +200,8 @@ static int write_pins(gathering *g) {
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         int packed = ve_layout_file(store, g->pins[i], &file), result = packed;
         /* (where records are gone, a BASE record may stand in the main area) */
-        if (packed == 1 && ve_is_damage(result = ve_packed_pin(store, file, &hot_of(g)->key,
-                                                               g->pins[i], &record)))
+        if (packed == 1 &&
+            ve_is_damage(result = ve_packed_pin(store, file, &hot_of(g)->key, g->pins[i], &record)))
             result = ve_packed_record(store, file, &hot_of(g)->key, g->pins[i], true, &record);
         else if (packed == 0)
             result = ve_log_raw(store, g->pins[i], true, &record);
@@ -244,8 +243,7 @@ static int keep_labels(gathering *g, ve_packed *file, const vf_packed_session *r
     int result = VARVE_OK;
     for (uint32_t id = first; id < end && result == VARVE_OK; id++) {
         ve_hold own = {0}, *before = ve_hold_use(g->job->store, &own);
-        const ve_unit *unit =
-            ve_unit_get(g->job->store, file, VE_AREA_PINS, id, false, &result);
+        const ve_unit *unit = ve_unit_get(g->job->store, file, VE_AREA_PINS, id, false, &result);
         if (unit != NULL) {
             const vf_unit_record *record = &unit->unit.record[id - unit->first];
             result = vf_key_is_zero(record->frame.session) && may_label(g, record->frame.kind)
@@ -282,8 +280,8 @@ static int write_session(gathering *g, uint32_t row, const vf_packed_session *co
     ve_job *job = g->job;
     varve *store = job->store;
     vf_key key = {{0}}, line_key = {{0}};
-    g->known = row != UINT32_MAX && ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true,
-                                                g->image) == VARVE_OK;
+    g->known = row != UINT32_MAX &&
+               ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, g->image) == VARVE_OK;
     if (g->known) {
         varve_str machine, id;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
@@ -296,9 +294,8 @@ static int write_session(gathering *g, uint32_t row, const vf_packed_session *co
                        "%s/idx: row %u of table sessions is damaged: run varve reindex",
                        store->path, row);
     }
-    g->below = g->known && job->gone != NULL
-                   ? ve_gone_below(job->gone, row, hot_of(g), cold_of(g))
-                   : 0;
+    g->below =
+        g->known && job->gone != NULL ? ve_gone_below(job->gone, row, hot_of(g), cold_of(g)) : 0;
     g->base_lsn = 0;
     g->base_time = INT64_MIN;
     vf_mark_fixed mark; /* it knows of what is left out elsewhere too */

@@ -48,8 +48,7 @@ int ve_fork_parent(varve *store, uint32_t row, uint32_t *ret_parent, bool *ret_l
         return VARVE_OK;
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
     int result = ve_log_ref(store, &hot->key, lsn, &frame, &body);
-    if (result == VARVE_OK && frame.kind == VF_KIND_FORK &&
-        vf_key_equal(frame.session, hot->key)) {
+    if (result == VARVE_OK && frame.kind == VF_KIND_FORK && vf_key_equal(frame.session, hot->key)) {
         vf_text id = body.str[VF_STR_PARENT_ID], machine = body.str[VF_STR_PARENT_MACHINE];
         if (machine.ptr == NULL)
             machine = body.str[VF_STR_MACHINE_ID];
@@ -62,8 +61,9 @@ int ve_fork_parent(varve *store, uint32_t row, uint32_t *ret_parent, bool *ret_l
     return ve_is_damage(result) ? VARVE_OK : result;
 }
 
-/* Marks what a fork goes through: its parent, and if that is a fork too, the next. One that has dropped where it began
- * goes through nothing, but if a fork goes through itself: then that is kept. */
+/* Marks what a fork goes through: its parent, and if that is a fork too, the next. One that has
+ * dropped where it began goes through nothing, but if a fork goes through itself: then that is
+ * kept. */
 static int mark_line(ve_gone *gone, uint32_t row) {
     for (int depth = 0; depth <= VF_DEPTH_MAX; depth++) {
         uint32_t parent;
@@ -81,7 +81,8 @@ static int mark_line(ve_gone *gone, uint32_t row) {
 
 int ve_gone_open(ve_gone *gone, varve *store) {
     int result = ve_gone_open_as(gone, store, INT64_MIN);
-    if (result == VARVE_OK && gone->any) /* what says that records are gone must be on disk before they are */
+    if (result == VARVE_OK &&
+        gone->any) /* what says that records are gone must be on disk before they are */
         result = ve_sync_to(store, ve_tail(store));
     return result;
 }
@@ -109,8 +110,7 @@ int ve_gone_open_as(ve_gone *gone, varve *store, int64_t before) {
         if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
             return bad_row(store, row);
         bool child = vf_get32(hot.parent) != 0 || ve_le_flag(hot.flags, VF_SR_CYCLE);
-        int result =
-            child && is_living(&hot, before) ? mark_line(gone, (uint32_t)row) : VARVE_OK;
+        int result = child && is_living(&hot, before) ? mark_line(gone, (uint32_t)row) : VARVE_OK;
         if (result < 0)
             return result;
     }
@@ -163,8 +163,7 @@ static bool is_forgotten_pin(const ve_gone *gone, const vf_packed_session *run,
            ve_le_flag(hot.flags, VF_SR_FORGOTTEN) && !ve_gone_shared(gone, row);
 }
 
-static uint64_t forgotten_pins(const ve_gone *gone, ve_packed *file,
-                               const vf_packed_session *run) {
+static uint64_t forgotten_pins(const ve_gone *gone, ve_packed *file, const vf_packed_session *run) {
     uint64_t bytes = 0;
     uint32_t first = vf_get32(run->pins_first), pins = vf_get32(run->pins);
     for (uint32_t id = first; id < first + pins; id++) {
@@ -193,7 +192,8 @@ static uint64_t blanked_inputs(const ve_gone *gone, ve_packed *file, const vf_pa
     return bytes;
 }
 
-/* Without records of the session there may still be words of it: in its pins, in those of others that it named. */
+/* Without records of the session there may still be words of it: in its pins, in those of others
+ * that it named. */
 static uint64_t words_left(const ve_gone *gone, ve_packed *file, const vf_packed_session *run) {
     return vf_get32(run->row) == UINT32_MAX ? blanked_inputs(gone, file, run)
                                             : forgotten_pins(gone, file, run);

@@ -48,8 +48,8 @@ static int map_file(varve *store, ve_packed *file) {
     if (store->os->fstat(fd, &status) < 0)
         result = ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
     else if ((uint64_t)status.st_size != file->file_size)
-        result = ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%s: has another size than the manifest says",
-                         store->path, name);
+        result = ve_fail(store, VARVE_E_CORRUPT,
+                         "%s/seg/%s: has another size than the manifest says", store->path, name);
     else if ((map = store->os->mmap((size_t)file->file_size, PROT_READ, MAP_SHARED, fd, 0)) ==
              MAP_FAILED)
         result = ve_fail_os(store, "%s/seg/%s: cannot be mapped", store->path, name);
@@ -70,9 +70,8 @@ static int open_file(varve *store, ve_packed *file) {
                            vf_get32(file->footer.number) != file->number ||
                            vf_get64(file->footer.first_lsn) != file->first ||
                            vf_get64(file->footer.end_lsn) != file->end))
-        return ve_fail(store, VARVE_E_CORRUPT,
-                       "%s/seg/%08u.seg: belongs to another store or place", store->path,
-                       file->number);
+        return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%08u.seg: belongs to another store or place",
+                       store->path, file->number);
     if (check != VF_OK)
         return ve_fail(store, check == VF_BAD_VERSION ? VARVE_E_VERSION : VARVE_E_CORRUPT,
                        "%s/seg/%08u.seg: %s", store->path, file->number, vf_result_text(check));
@@ -147,8 +146,8 @@ static void free_layout(varve *store, ve_layout *layout) {
     free(layout);
 }
 
-/* Makes the layout that a manifest describes; VARVE_E_NOT_FOUND if a file of it is gone, unless that is 'lost' and the
- * others are to be served. */
+/* Makes the layout that a manifest describes; VARVE_E_NOT_FOUND if a file of it is gone, unless
+ * that is 'lost' and the others are to be served. */
 static int make_layout(varve *store, const uint8_t *bytes, const vf_manifest_header *header,
                        bool lost, ve_layout **ret) {
     ve_layout *layout = calloc(1, sizeof *layout);
@@ -182,10 +181,10 @@ static int make_layout(varve *store, const uint8_t *bytes, const vf_manifest_hea
         ve_packed_name(name, file->number);
         if (file->map == NULL && !lost &&
             store->os->fstatat(store->log.dir, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-            result = errno == ENOENT
-                         ? ve_fail(store, VARVE_E_NOT_FOUND, "%s/seg/%s: is missing", store->path,
-                                   name)
-                         : ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
+            result =
+                errno == ENOENT
+                    ? ve_fail(store, VARVE_E_NOT_FOUND, "%s/seg/%s: is missing", store->path, name)
+                    : ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
     }
     layout->generation = header == NULL ? 0 : vf_get64(header->generation);
     layout->packed_end = count == 0 ? 0 : layout->file[layout->files - 1]->end;
@@ -197,7 +196,8 @@ static int make_layout(varve *store, const uint8_t *bytes, const vf_manifest_hea
     return result;
 }
 
-/* Layouts that nobody uses go, from the oldest on; and with each the raw segments that are packed since. */
+/* Layouts that nobody uses go, from the oldest on; and with each the raw segments that are packed
+ * since. */
 static void sweep(varve *store) {
     while (store->oldest != store->layout && store->oldest->refs == 0) {
         ve_layout *gone = store->oldest;
@@ -334,13 +334,14 @@ int ve_layout_file(varve *store, uint64_t lsn, ve_packed **ret_file) {
     return 1;
 }
 
-/* Maps all that a layout needs up to 'tail', as long as it is now. VARVE_E_NOT_FOUND: something is gone. */
+/* Maps all that a layout needs up to 'tail', as long as it is now. VARVE_E_NOT_FOUND: something is
+ * gone. */
 static int map_layout(varve *store, ve_layout *layout, uint64_t tail) {
     int result = VARVE_OK;
     for (size_t f = 0; f < layout->files && result == VARVE_OK; f++)
         result = map_file(store, layout->file[f]);
-    for (uint32_t number = layout->first_raw;
-         number <= vf_lsn_segment(tail) && result == VARVE_OK; number++) {
+    for (uint32_t number = layout->first_raw; number <= vf_lsn_segment(tail) && result == VARVE_OK;
+         number++) {
         ve_segment *segment = ve_log_segment(store, number);
         if (segment == NULL && store->trouble < 0)
             return store->trouble;

@@ -263,7 +263,8 @@ static int readable(varve *store, ve_segment *segment, uint64_t *ret_limit) {
                                           : VARVE_OK; /* it has grown since, or was cut */
     *ret_limit = end < segment->file_size ? end : segment->file_size;
     if (result < 0 && store->reading != NULL && store->trouble >= 0)
-        return VARVE_OK; /* the file was removed; what the cursor reads was measured when it was opened */
+        return VARVE_OK; /* the file was removed; what the cursor reads was measured when it was
+                            opened */
     return result;
 }
 
@@ -299,9 +300,8 @@ int ve_log_raw(varve *store, uint64_t lsn, bool whole, ve_record *ret) {
     int found = locate(store, lsn, &segment, &bytes, &size);
     if (found < 0)
         return found;
-    vf_result result = whole
-                           ? vf_record_check(bytes, size, segment->salt, lsn, NULL, &ret->frame)
-                           : vf_frame_check(bytes, size, segment->salt, lsn, NULL, &ret->frame);
+    vf_result result = whole ? vf_record_check(bytes, size, segment->salt, lsn, NULL, &ret->frame)
+                             : vf_frame_check(bytes, size, segment->salt, lsn, NULL, &ret->frame);
     if (result != VF_OK)
         return bad_record(store, lsn, result);
     ret->lsn = lsn;

@@ -17,8 +17,8 @@ static int write_whole(varve *store, const char *name, const uint8_t *bytes, siz
         return ve_fail_os(store, "%s/%s: cannot be made", store->path, temporary);
     bool failed = ve_write_all(os, fd, bytes, size, 0) < 0 || os->fsync(fd) < 0 ||
                   os->renameat(store->dir, temporary, store->dir, name) < 0;
-    int result = failed ? ve_fail_os(store, "%s/%s: cannot be written", store->path, name)
-                        : VARVE_OK;
+    int result =
+        failed ? ve_fail_os(store, "%s/%s: cannot be written", store->path, name) : VARVE_OK;
     os->close(fd);
     if (failed)
         os->unlinkat(store->dir, temporary, 0);
@@ -70,8 +70,8 @@ int ve_manifest_write(varve *store, uint64_t generation, const vf_manifest_entry
     char name[32];
     ve_manifest_name(name, generation);
     int result = size > VF_MANIFEST_MAX
-                     ? ve_fail(store, VARVE_E_TOO_BIG, "%s: too many packed segments for a manifest",
-                               store->path)
+                     ? ve_fail(store, VARVE_E_TOO_BIG,
+                               "%s: too many packed segments for a manifest", store->path)
                      : VARVE_OK;
     if (result == VARVE_OK) {
         vf_manifest_seal(bytes, size);
@@ -122,8 +122,7 @@ static bool in_hole(const ve_layout *layout, uint64_t number) {
         if (number < vf_lsn_segment(file->first) || number > vf_lsn_segment(file->end))
             continue;
         for (uint32_t i = 0; i < vf_get32(file->footer.holes.count); i++) {
-            const vf_hole *hole =
-                vf_packed_item(file->map, &file->footer.holes, i, sizeof *hole);
+            const vf_hole *hole = vf_packed_item(file->map, &file->footer.holes, i, sizeof *hole);
             if (number >= vf_lsn_segment(vf_get64(hole->from)) &&
                 number <= vf_lsn_segment(vf_get64(hole->to)))
                 return true;

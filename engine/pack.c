@@ -10,7 +10,8 @@
 #include <sys/mman.h>
 #include <zstd.h>
 
-/* Bytes of data of a block, and zstd's level, by tier: measured, see the table in SPEC.md "Tiers". */
+/* Bytes of data of a block, and zstd's level, by tier: measured, see the table in SPEC.md "Tiers".
+ */
 static const struct {
     size_t block;
     int level;
@@ -35,7 +36,8 @@ int ve_pack_begin(ve_pack *pack, varve *store, uint32_t number, uint32_t tier) {
     vf_packed_header header = {0};
     ve_packed_name(name, number);
     pack->level = store->pack_level != 0 ? store->pack_level : tiers[tier].level;
-    pack->area[VE_AREA_MAIN].target = store->pack_block != 0 ? store->pack_block : tiers[tier].block;
+    pack->area[VE_AREA_MAIN].target =
+        store->pack_block != 0 ? store->pack_block : tiers[tier].block;
     pack->area[VE_AREA_PINS].target = PIN_BLOCK;
     vf_put64(&pack->footer.time_min, (uint64_t)INT64_MAX);
     vf_put64(&pack->footer.time_max, (uint64_t)INT64_MIN);
@@ -43,9 +45,11 @@ int ve_pack_begin(ve_pack *pack, varve *store, uint32_t number, uint32_t tier) {
     vf_block_begin(&pack->area[VE_AREA_PINS].block);
     if ((pack->zstd = ZSTD_createCCtx()) == NULL)
         return no_memory(store);
-    /* What is left under this name may be another store's file as well (a hard link): never written to. */
+    /* What is left under this name may be another store's file as well (a hard link): never written
+     * to. */
     store->os->unlinkat(store->log.dir, name, 0);
-    pack->fd = store->os->openat(store->log.dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    pack->fd =
+        store->os->openat(store->log.dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     if (pack->fd < 0)
         return ve_fail_os(store, "%s/seg/%s: cannot be made", store->path, name);
     memcpy(header.store_uuid, store->ident.uuid, 16);
@@ -199,8 +203,9 @@ int ve_pack_record(ve_pack *pack, ve_area where, const ve_record *record) {
             vf_unit_raw_body(&record->unit->unit, record->place, record->line_key, own);
         body = own;
         if (restored != VF_OK)
-            result = ve_fail(store, VARVE_E_CORRUPT, "%s/seg: a packed record cannot be restored: %s",
-                             store->path, vf_result_text(restored));
+            result =
+                ve_fail(store, VARVE_E_CORRUPT, "%s/seg: a packed record cannot be restored: %s",
+                        store->path, vf_result_text(restored));
     }
     if (result == VARVE_OK && pin) { /* what decides between records that are alike in all else */
         uint32_t sum = 0;
@@ -324,11 +329,10 @@ static int write_tables(ve_pack *pack) {
         result = add_table(pack, &used, main_area->entry, main_area->entries, VF_BLOCK_ENTRY,
                            &footer->blocks);
     if (result == VARVE_OK)
-        result =
-            add_table(pack, &used, pins->entry, pins->entries, VF_BLOCK_ENTRY, &footer->pins);
+        result = add_table(pack, &used, pins->entry, pins->entries, VF_BLOCK_ENTRY, &footer->pins);
     if (result == VARVE_OK)
-        result = add_table(pack, &used, pack->rows, pack->row_blocks, VF_BLOCK_ENTRY,
-                           &footer->rows);
+        result =
+            add_table(pack, &used, pack->rows, pack->row_blocks, VF_BLOCK_ENTRY, &footer->rows);
     if (result == VARVE_OK)
         result =
             add_table(pack, &used, pack->hole, pack->holes, sizeof *pack->hole, &footer->holes);
@@ -341,8 +345,7 @@ static int write_tables(ve_pack *pack) {
 
 /* Sum over the first bytes of the file, as the system has them. */
 static int sum_file(ve_pack *pack, uint64_t size, le64 *ret_sum) {
-    void *map =
-        pack->store->os->mmap((size_t)size, PROT_READ, MAP_SHARED, pack->fd, 0);
+    void *map = pack->store->os->mmap((size_t)size, PROT_READ, MAP_SHARED, pack->fd, 0);
     if (map == MAP_FAILED)
         return ve_fail_os(pack->store, "%s/seg/%08u.seg: cannot be mapped", pack->store->path,
                           pack->number);

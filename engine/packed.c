@@ -5,7 +5,10 @@
 
 #include <stdlib.h>
 
-enum { ARRIVALS_KEPT = 4, SCAN_BYTES_MAX = 128 << 20 }; /* files whose order of arrival is kept at a time */
+enum {
+    ARRIVALS_KEPT = 4,
+    SCAN_BYTES_MAX = 128 << 20
+}; /* files whose order of arrival is kept at a time */
 
 static const vf_packed_session *run_at(const ve_packed *file, uint32_t place) {
     return vf_packed_item(file->map, &file->footer.sessions, place, VF_PACKED_SESSION);
@@ -14,7 +17,8 @@ static const vf_packed_session *run_at(const ve_packed *file, uint32_t place) {
 /* The run that a record of the main area belongs to: the runs lie one behind the other. */
 static const vf_packed_session *run_of(const ve_packed *file, uint32_t id) {
     uint32_t low = 0, high = vf_get32(file->footer.sessions.count);
-    while (high - low > 1) { /* the last that begins at or before it; empty ones begin where the next does */
+    while (high - low >
+           1) { /* the last that begins at or before it; empty ones begin where the next does */
         uint32_t middle = low + (high - low) / 2;
         if (vf_get32(run_at(file, middle)->first) <= id)
             low = middle;
@@ -274,8 +278,9 @@ int ve_packed_record(varve *store, ve_packed *file, const vf_key *session, uint6
         }
     }
     if (result == VARVE_E_NOT_FOUND)
-        return ve_fail(store, VARVE_E_NOT_FOUND, "%s/seg/%08u.seg: has no record of segment %u offset %u",
-                       store->path, file->number, vf_lsn_segment(lsn), vf_lsn_offset(lsn));
+        return ve_fail(store, VARVE_E_NOT_FOUND,
+                       "%s/seg/%08u.seg: has no record of segment %u offset %u", store->path,
+                       file->number, vf_lsn_segment(lsn), vf_lsn_offset(lsn));
     return result < 0 ? result : ve_packed_id(store, file, id, data, ret_record);
 }
 
@@ -285,8 +290,8 @@ int ve_packed_pin(varve *store, ve_packed *file, const vf_key *session, uint64_t
     if (place == UINT32_MAX)
         return VARVE_E_NOT_FOUND;
     const vf_packed_session *run = run_at(file, place);
-    int result = search(store, file, VE_AREA_PINS, vf_get32(run->pins_first), vf_get32(run->pins),
-                        lsn, &id);
+    int result =
+        search(store, file, VE_AREA_PINS, vf_get32(run->pins_first), vf_get32(run->pins), lsn, &id);
     if (result < 0)
         return result;
     const ve_unit *unit = ve_unit_get(store, file, VE_AREA_PINS, id, true, &result);

@@ -169,8 +169,9 @@ static int find_sessions(ve_plan *p) {
 }
 
 static int is_gone(const ve_plan *p, const ve_batch_session *session, uint64_t seq) {
-    return ve_fail(p->store, VARVE_E_NOT_FOUND, "session '%.*s': its events up to seq %llu are gone",
-                   (int)session->id_size, p->batch->texts + session->id_at, (unsigned long long)seq);
+    return ve_fail(p->store, VARVE_E_NOT_FOUND,
+                   "session '%.*s': its events up to seq %llu are gone", (int)session->id_size,
+                   p->batch->texts + session->id_at, (unsigned long long)seq);
 }
 
 /* A session that begins with another's records: its own follow the parent's in seq and chain. */
@@ -200,8 +201,8 @@ static int resolve_fork(ve_plan *p, ve_batch_session *child, const ve_batch_reco
     return result;
 }
 
-static int add_mark(ve_plan *p, ve_batch_record *record, ve_batch_session *session,
-                    uint32_t number, uint8_t *at) {
+static int add_mark(ve_plan *p, ve_batch_record *record, ve_batch_session *session, uint32_t number,
+                    uint8_t *at) {
     vf_frame *frame = (vf_frame *)(void *)at;
     if (!session->defined)
         return ve_fail(p->store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session->id_size,

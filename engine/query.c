@@ -88,9 +88,8 @@ static int before(void *context, void *a_item, void *b_item) {
     int result = identity_of(list, a->row, &machine[0], &id[0]);
     if (result == VARVE_OK)
         result = identity_of(list, b->row, &machine[1], &id[1]);
-    bool first = result == VARVE_OK
-                     ? ve_compare_identity(machine[0], id[0], machine[1], id[1]) < 0
-                     : a->row < b->row;
+    bool first = result == VARVE_OK ? ve_compare_identity(machine[0], id[0], machine[1], id[1]) < 0
+                                    : a->row < b->row;
     ve_hold_end(list->store, &own, outer);
     if (result < 0)
         list->error = result;

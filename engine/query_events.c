@@ -17,7 +17,7 @@ typedef struct {
 
 typedef struct {
     varve_cursor *cursor;
-    vf_key session; /* zero: of all */
+    vf_key session;  /* zero: of all */
     ve_record place; /* its next record */
     bool loaded, done;
 } source;
@@ -40,7 +40,7 @@ struct ve_query {
     uint32_t last_flags;
     uint32_t last_framework;
     uint32_t framework; /* names row + 1 of the one that is asked for; 0 = nobody has it */
-    uint64_t tail; /* what was hidden later is there */
+    uint64_t tail;      /* what was hidden later is there */
     bool collected;
     ve_heap heap;
     uint64_t left;
@@ -126,7 +126,8 @@ static int walk_rewinds(ve_query *query, rewinds *of) {
     return VARVE_OK;
 }
 
-/* The walk begins with what the session has now, which may be newer than what the cursor reads by. */
+/* The walk begins with what the session has now, which may be newer than what the cursor reads by.
+ */
 static int note_rewinds(ve_query *query, rewinds *of) {
     ve_layout *reading = query->store->reading;
     query->store->reading = NULL;
@@ -207,9 +208,7 @@ static int fits(ve_query *query, const ve_record *place, vf_key shown_by) {
                    f->framework.ptr != NULL;
     bool unnamed = f->type_count > 0 && vf_get16(place->frame.type) == 0;
     vf_body body;
-    if ((by_body || unnamed) &&
-        (!has_body ||
-         ve_record_body(query->store, place, &body) < 0))
+    if ((by_body || unnamed) && (!has_body || ve_record_body(query->store, place, &body) < 0))
         return 0;
     varve_str named = {NULL, 0};
     if (unnamed)
@@ -359,8 +358,8 @@ static int open_sources(ve_query *query) {
     uint64_t seq = back && f->from_seq == 0 ? UINT64_MAX : f->from_seq;
     if (f->session_count == 0) {
         query->source_count = 1;
-        int result = ve_cursor_store(store, f->after_lsn, f->before_lsn, flags,
-                                     &query->sources[0].cursor);
+        int result =
+            ve_cursor_store(store, f->after_lsn, f->before_lsn, flags, &query->sources[0].cursor);
         if (result == VARVE_OK)
             ve_cursor_times(query->sources[0].cursor, f->after_time, f->before_time);
         return result;

@@ -57,7 +57,8 @@ static int find_ref(varve *store, const vf_key *session, uint64_t lsn, bool whol
     if (result == 1 && /* a pin that is damaged is no loss while the record is whole */
         ve_is_damage(result = ve_packed_pin(store, file, session, lsn, ret_record)))
         result = ve_packed_record(store, file, session, lsn, whole, ret_record);
-    if (result == VARVE_OK && ret_record->frame.kind == VF_KIND_BASE) /* it stands for what is gone */
+    if (result == VARVE_OK &&
+        ret_record->frame.kind == VF_KIND_BASE) /* it stands for what is gone */
         result = ve_fail(store, VARVE_E_NOT_FOUND, "what a session's row names is gone");
     return result;
 }

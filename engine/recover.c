@@ -250,9 +250,8 @@ int ve_private_index(varve *store, ve_index *index, uint64_t tail, bool events) 
     if (events)
         result = is_trimmed(store, &trimmed);
     if (result == VARVE_OK)
-        result = events && !trimmed
-                     ? ve_fold_range(store, index, ve_log_first(store), tail, NULL)
-                     : ve_fold_all(store, index, tail);
+        result = events && !trimmed ? ve_fold_range(store, index, ve_log_first(store), tail, NULL)
+                                    : ve_fold_all(store, index, tail);
     store->reading = before;
     if (index != &store->index) /* else it is the handle's snapshot: kept until that is closed */
         ve_layout_release(store, layout);

@@ -70,8 +70,8 @@ static void replay_life(vf_hot *hot, vf_cold *cold, const life_event *events, si
     }
 }
 
-/* Records of a trimmed session may be gone, or go at any moment: it is never folded again, so that the result is the same
- * in either case. */
+/* Records of a trimmed session may be gone, or go at any moment: it is never folded again, so that
+ * the result is the same in either case. */
 static bool is_final(const vf_hot *hot) {
     return ve_le_flag(hot->flags, VF_SR_TRIMMED);
 }
@@ -95,7 +95,8 @@ int ve_lifecycle(varve *store, ve_index *index, ve_group *group, uint32_t row) {
         ve_hold_end(store, &own, before);
         if (!whole)
             break; /* damage: what lies before it cannot be reached */
-        if (frame.kind == VF_KIND_BASE) { /* the life before is not known any more: it stays as it is */
+        if (frame.kind ==
+            VF_KIND_BASE) { /* the life before is not known any more: it stays as it is */
             free(events);
             return VARVE_OK;
         }
@@ -188,15 +189,15 @@ static void clear(varve *store, vf_hot *hot, vf_cold *cold, uint8_t sources) {
         partial->api_requests = kept.api_requests;
     }
     le64 tombstone = cold->ref[VF_REF_TOMBSTONE], identity = cold->ref[VF_REF_IDENTITY],
-         last_set = cold->ref[VF_REF_LAST_SET],
-         parent = cold->ref[VF_REF_PARENT];
+         last_set = cold->ref[VF_REF_LAST_SET], parent = cold->ref[VF_REF_PARENT];
     memset(cold->ref, 0, sizeof cold->ref);
     cold->ref[VF_REF_IDENTITY] = identity;
     cold->ref[VF_REF_TOMBSTONE] = tombstone;
     cold->ref[VF_REF_LAST_SET] = last_set;
     cold->ref[VF_REF_PARENT] = parent;
     memset(&cold->lifecycle_time, 0, sizeof cold->lifecycle_time);
-    uint32_t stays = VF_SR_DEFINED | VF_SR_TRIMMED | VF_SR_FORGOTTEN | VF_SR_DELETED | VF_SR_CYCLE | VF_SR_REWOUND;
+    uint32_t stays = VF_SR_DEFINED | VF_SR_TRIMMED | VF_SR_FORGOTTEN | VF_SR_DELETED | VF_SR_CYCLE |
+                     VF_SR_REWOUND;
     vf_hot before = *hot;
     vf_hot cleared = {.head = before.head,
                       .key = before.key,

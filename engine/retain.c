@@ -1,6 +1,6 @@
 /*
- * Retention: sessions that were not active for long. A TOMBSTONE says of each what is gone; then the
- * files that hold their records are packed again without them. SPEC.md "Retention".
+ * Retention: sessions that were not active for long. A TOMBSTONE says of each what is gone; then
+ * the files that hold their records are packed again without them. SPEC.md "Retention".
  */
 #include "engine/pack.h"
 
@@ -67,8 +67,8 @@ static void count(retention *r, const old_session *old, int sign) {
     r->done.payload_bytes += (uint64_t)sign * old->payload_bytes;
 }
 
-/* Which forks there would be, if the old sessions were gone, is asked from the youngest on: a fork that is old itself does
- * not keep its parent. */
+/* Which forks there would be, if the old sessions were gone, is asked from the youngest on: a fork
+ * that is old itself does not keep its parent. */
 static int find_old(retention *r) {
     varve *store = r->store;
     uint64_t rows = ve_rows(&store->index, VF_TABLE_SESSIONS);
@@ -97,10 +97,10 @@ static int find_old(retention *r) {
     return result;
 }
 
-/* Those of which something has come meanwhile are not old any more: the append has left them out. */
+/* Those of which something has come meanwhile are not old any more: the append has left them out.
+ */
 static int append(retention *r, varve_batch *batch, const size_t *whose) {
-    int result =
-        batch->count > 0 ? varve_append(r->store, batch, VARVE_GROUP, NULL) : VARVE_OK;
+    int result = batch->count > 0 ? varve_append(r->store, batch, VARVE_GROUP, NULL) : VARVE_OK;
     for (size_t i = 0; i < batch->count && result == VARVE_OK; i++) {
         r->old[whose[i]].said = true;
         if (batch->records[i].fell_back)

@@ -12,7 +12,7 @@ struct varve_scan {
     bool strings;
     char *labels;
     size_t labels_room;
-    ve_hold hold; /* what was given last, */
+    ve_hold hold;      /* what was given last, */
     ve_layout *layout; /* and by what it was read */
 };
 

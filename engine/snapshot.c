@@ -1,15 +1,16 @@
 /*
  * Snapshots: the store's files as they are at one moment, in a directory of their own, while others
  * append and compact. What is sealed is shared; the active segment is copied up to the tail. The
- * order of writes is such that the directory is at every moment the former snapshot, or that and some
- * of what follows it. SPEC.md "Snapshots".
+ * order of writes is such that the directory is at every moment the former snapshot, or that and
+ * some of what follows it. SPEC.md "Snapshots".
  */
 #include "engine/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-/* The manifest in force and the tail, in this order: the log reaches at least as far as what is packed. */
+/* The manifest in force and the tail, in this order: the log reaches at least as far as what is
+ * packed. */
 static int look(ve_snapshot *s) {
     varve *store = s->store;
     varve_close(&s->from);
@@ -26,7 +27,8 @@ static int look(ve_snapshot *s) {
     int result = ve_log_open(from);
     if (result == VARVE_OK)
         result = ve_control_open(from);
-    if (result == VARVE_OK && from->control == NULL) { /* nobody has written since the handle was opened */
+    if (result == VARVE_OK &&
+        from->control == NULL) { /* nobody has written since the handle was opened */
         result = ve_layout_read(from);
         s->tail = from->private_tail = ve_tail(store);
     } else if (result == VARVE_OK) {
@@ -54,7 +56,8 @@ static int begin(ve_snapshot *s) {
             return result;
         if (to->os->renameat(to->dir, VE_SNAPSHOT_FILE, to->dir, VE_SNAPSHOT_STORE) < 0 ||
             to->os->fsync(to->dir) < 0)
-            return ve_fail_os(s->store, "%s/%s: cannot be put in place", to->path, VE_SNAPSHOT_STORE);
+            return ve_fail_os(s->store, "%s/%s: cannot be put in place", to->path,
+                              VE_SNAPSHOT_STORE);
         s->begun = true;
     }
     if (!s->made && to->os->mkdirat(to->dir, "seg", 0700) < 0 && errno != EEXIST)
@@ -86,12 +89,14 @@ static int put_packed(ve_snapshot *s) {
     return result;
 }
 
-/* Raw segments one after the other, so that there is never a gap. Whoever appends goes on in the last one. */
+/* Raw segments one after the other, so that there is never a gap. Whoever appends goes on in the
+ * last one. */
 static int put_raw(ve_snapshot *s) {
     char name[16];
     uint32_t last = vf_lsn_segment(s->tail);
     int result = VARVE_OK;
-    for (uint32_t number = s->from->layout->first_raw; number <= last && result == VARVE_OK; number++) {
+    for (uint32_t number = s->from->layout->first_raw; number <= last && result == VARVE_OK;
+         number++) {
         ve_segment_name(name, number);
         result = ve_snapshot_put(s, name, ve_snapshot_end(s, number), number != last);
     }

@@ -1,6 +1,6 @@
 /*
- * The directory of a snapshot: whether it may be written to, and what is to go from it. Only what is
- * empty, or a snapshot of the same store that went no way of its own, is touched at all.
+ * The directory of a snapshot: whether it may be written to, and what is to go from it. Only what
+ * is empty, or a snapshot of the same store that went no way of its own, is touched at all.
  */
 #include "engine/snapshot.h"
 
@@ -21,7 +21,8 @@ static bool is_inside(const ve_snapshot *s) {
     if (os->fstat(s->store->dir, &source) < 0)
         source = before;
     for (int depth = 0; fd >= 0 && !inside && depth < DEPTH_MAX; depth++) {
-        if (os->fstat(fd, &here) < 0 || (here.st_dev == before.st_dev && here.st_ino == before.st_ino))
+        if (os->fstat(fd, &here) < 0 ||
+            (here.st_dev == before.st_dev && here.st_ino == before.st_ino))
             break; /* the root is its own parent */
         inside = here.st_dev == source.st_dev && here.st_ino == source.st_ino;
         before = here;
@@ -55,7 +56,8 @@ int ve_snapshot_open(ve_snapshot *s, const char *path) {
         return VARVE_OK;
     if (made)
         os->unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
-    return ve_fail(s->store, VARVE_E_ARGUMENT, "%s: is the store itself or lies in it: choose another place", path);
+    return ve_fail(s->store, VARVE_E_ARGUMENT,
+                   "%s: is the store itself or lies in it: choose another place", path);
 }
 
 /* ---- What it is ---- */
@@ -78,8 +80,8 @@ static int note_name(void *context, const char *name) {
 
 static int own_way(ve_snapshot *s, const char *what) {
     return ve_fail(s->store, VARVE_E_EXISTS,
-                   "%s: %s: it is no snapshot of %s any more: choose another place", s->to->path, what,
-                   s->store->path);
+                   "%s: %s: it is no snapshot of %s any more: choose another place", s->to->path,
+                   what, s->store->path);
 }
 
 /* Passes on what the directory's own handle says. */
@@ -87,8 +89,8 @@ static int of_dest(ve_snapshot *s, int error) {
     return error < 0 ? ve_fail(s->store, error, "%s", s->to->error) : error;
 }
 
-/* Whether a raw segment of the snapshot is what the source has, as far as both have it. What a full one has behind its end
- * means nothing. */
+/* Whether a raw segment of the snapshot is what the source has, as far as both have it. What a full
+ * one has behind its end means nothing. */
 static int check_segment(ve_snapshot *s, uint32_t number, bool last) {
     static const char differs[] = "its log is not that of the store";
     struct stat ours, theirs;
@@ -110,7 +112,9 @@ static int check_segment(ve_snapshot *s, uint32_t number, bool last) {
     if (b == NULL || a->salt != b->salt || (last && size > ve_snapshot_end(s, number)))
         return own_way(s, differs);
     int same = last ? ve_snapshot_same(s, s->from->log.dir, s->to->log.dir, name, 0, size) : 1;
-    return same == 0 ? own_way(s, differs) : same == VARVE_E_NOT_FOUND || same > 0 ? VARVE_OK : same;
+    return same == 0                               ? own_way(s, differs)
+           : same == VARVE_E_NOT_FOUND || same > 0 ? VARVE_OK
+                                                   : same;
 }
 
 static int check_log(ve_snapshot *s) {
@@ -159,10 +163,10 @@ int ve_snapshot_inspect(ve_snapshot *s) {
     s->begun = ours;
     if (c.store)
         return check_log(s);
-    return !c.other || ours ? VARVE_OK
-                            : ve_fail(s->store, VARVE_E_EXISTS,
-                                      "%s: is not empty and no snapshot: choose another place",
-                                      to->path);
+    return !c.other || ours
+               ? VARVE_OK
+               : ve_fail(s->store, VARVE_E_EXISTS,
+                         "%s: is not empty and no snapshot: choose another place", to->path);
 }
 
 /* ---- Clearing away ---- */
@@ -198,13 +202,15 @@ static int clear_name(void *context, const char *name) {
     char kept[32];
     ve_manifest_name(kept, s->from->layout->generation);
     bool manifest = strncmp(name, "manifest.", 9) == 0 && strcmp(name, kept) != 0;
-    return manifest || strncmp(name, "tmp.", 4) == 0 ? remove_one(s, s->to->dir, name, manifest) : 0;
+    return manifest || strncmp(name, "tmp.", 4) == 0 ? remove_one(s, s->to->dir, name, manifest)
+                                                     : 0;
 }
 
 int ve_snapshot_sweep(ve_snapshot *s) {
     const ve_os *os = s->store->os;
     if (os->list(s->to->log.dir, clear_segment, s) < 0 || os->list(s->to->dir, clear_name, s) < 0 ||
         os->fsync(s->to->log.dir) < 0 || os->fsync(s->to->dir) < 0)
-        return ve_fail_os(s->store, "%s: what is not needed any more cannot be removed", s->to->path);
+        return ve_fail_os(s->store, "%s: what is not needed any more cannot be removed",
+                          s->to->path);
     return VARVE_OK;
 }

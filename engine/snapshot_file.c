@@ -90,13 +90,15 @@ static int copy_file(ve_snapshot *s, int dir, const char *name, const char *to, 
     int in, out, result = open_to_read(s, dir, name, &in);
     if (result < 0)
         return result;
-    os->unlinkat(s->to->dir, to, 0); /* what a killed snapshot left may be a link to a file of the source */
+    os->unlinkat(s->to->dir, to,
+                 0); /* what a killed snapshot left may be a link to a file of the source */
     out = os->openat(s->to->dir, to, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     if (out < 0 || os->fstat(in, &file) < 0) {
         result = ve_fail_os(s->store, "%s/%s: cannot be made", s->to->path, to);
     } else {
         size = (uint64_t)file.st_size < size ? (uint64_t)file.st_size : size;
-        /* So that the source does not lose in a power cut what the snapshot has. If that fails the source tells it. */
+        /* So that the source does not lose in a power cut what the snapshot has. If that fails the
+         * source tells it. */
         os->fdatasync(in);
         if (copy_bytes(os, in, out, size) < 0 || os->fsync(out) < 0)
             result = ve_fail_os(s->store, "%s: %s cannot be copied", s->to->path, name);
@@ -133,13 +135,13 @@ static int link_file(ve_snapshot *s, const char *name) {
     return result;
 }
 
-/* Whether the file that is there already is what would be put there. Sealed files are told by their ends: a raw segment's
- * salt and a packed one's sums stand there. */
+/* Whether the file that is there already is what would be put there. Sealed files are told by their
+ * ends: a raw segment's salt and a packed one's sums stand there. */
 static int is_there(ve_snapshot *s, const char *name, uint64_t size, uint64_t ours) {
     if (ours != size)
         return 0;
-    int same = ve_snapshot_same(s, s->from->log.dir, s->to->log.dir, name, 0,
-                                size < ENDS ? size : ENDS);
+    int same =
+        ve_snapshot_same(s, s->from->log.dir, s->to->log.dir, name, 0, size < ENDS ? size : ENDS);
     if (same == 1 && size > ENDS)
         same = ve_snapshot_same(s, s->from->log.dir, s->to->log.dir, name, size - ENDS, size);
     return same;

@@ -378,7 +378,8 @@ int varve_open(const char *path, const varve_options *options, varve **ret_store
     return ve_open(&ve_os_system, path, options, ret_store);
 }
 
-/* Whoever closes may give some time to packing, if nobody else is at it. What fails is the next one's trouble. */
+/* Whoever closes may give some time to packing, if nobody else is at it. What fails is the next
+ * one's trouble. */
 static void compact_some(varve *store) {
     varve_compact_options options;
     varve_compact_options_init(&options);
@@ -402,7 +403,8 @@ void varve_close(varve **store_at) {
     ve_index_close(&store->index);
     ve_control_close(store);
     ve_log_close(store);
-    int fds[] = {store->write_fd, store->lock_append, store->lock_sync, store->lock_compact, store->dir};
+    int fds[] = {store->write_fd, store->lock_append, store->lock_sync, store->lock_compact,
+                 store->dir};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0)
             os->close(fds[i]);

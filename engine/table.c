@@ -54,7 +54,8 @@ static void *map_file(ve_index *index, const char *name, size_t size, size_t rea
         return NULL;
     }
     if (index->in_memory) {
-        void *memory = index->os->mmap(reach, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void *memory =
+            index->os->mmap(reach, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         *make = false; /* its pages come when they are needed */
         return memory == MAP_FAILED ? NULL : memory;
     }

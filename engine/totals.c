@@ -3,7 +3,8 @@
  */
 #include "engine/store.h"
 
-/* What a row adds. The compiler keeps it in registers: a row costs little more than its cache lines. */
+/* What a row adds. The compiler keeps it in registers: a row costs little more than its cache
+ * lines. */
 static void add(varve_totals *t, const vf_hot *hot) {
     for (int k = 0; k < VF_TOKENS; k++)
         t->tokens[k] += vf_get_i64(hot->tokens[k]);

@@ -1,8 +1,8 @@
 /*
  * uids: has the session this event already? The uids of a session are collected by walking its
  * records backwards, once per handle and session; later calls only walk what has come since. A
- * session with more uids than may be kept is walked for each batch instead. The uids of records that
- * are gone are not known any more: there time tells. SPEC.md "uid".
+ * session with more uids than may be kept is walked for each batch instead. The uids of records
+ * that are gone are not known any more: there time tells. SPEC.md "uid".
  */
 #include "engine/store.h"
 
@@ -175,9 +175,10 @@ static int check_large(varve *store, varve_batch *batch, uint32_t session, uint6
     return result;
 }
 
-/* Whether an event would have stood among the records of its session that are gone: what is new is later. All that a
- * deleted session had counts as gone, packed again or not; but what is merged into it is told by its uids while they are
- * there, so that the order of merges makes no difference. */
+/* Whether an event would have stood among the records of its session that are gone: what is new is
+ * later. All that a deleted session had counts as gone, packed again or not; but what is merged
+ * into it is told by its uids while they are there, so that the order of merges makes no
+ * difference. */
 static bool is_gone(const ve_uids *set, const vf_hot *hot, const varve_batch *batch,
                     const ve_batch_record *record) {
     const vf_frame *frame = (const vf_frame *)(const void *)(batch->arena + record->offset);
@@ -200,8 +201,9 @@ static int check_session(varve *store, varve_batch *batch, uint32_t number) {
     bool read = row != UINT32_MAX &&
                 ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) == VARVE_OK;
     bool large = read && vf_get64(hot.events) > KEEP_MAX;
-    int result = large ? check_large(store, batch, number, session->last_lsn, &met)
-                       : walk(store, &session->key, session->last_lsn, set->upto, set, collect, set);
+    int result = large
+                     ? check_large(store, batch, number, session->last_lsn, &met)
+                     : walk(store, &session->key, session->last_lsn, set->upto, set, collect, set);
     if (result == VARVE_OK && !large) {
         set->upto = session->last_lsn;
         make_room(store, set);
@@ -211,7 +213,8 @@ static int check_session(varve *store, varve_batch *batch, uint32_t number) {
         if (!record->has_uid || session_of(batch, i) != number)
             continue;
         const ve_uids *known = large ? &met : set;
-        if (!record->trusted && (has(known, record->uid) || is_gone(known, read ? &hot : NULL, batch, record)))
+        if (!record->trusted &&
+            (has(known, record->uid) || is_gone(known, read ? &hot : NULL, batch, record)))
             batch->duplicate[i] = 1;
         else if (!put(large ? &met : set, record->uid)) /* the same uid later in the batch */
             result = ve_fail(store, VARVE_E_NO_MEMORY, "no memory");

@@ -18,7 +18,8 @@ ve_hold *ve_hold_use(varve *store, ve_hold *hold) {
 }
 
 void ve_hold_drop(varve *store, ve_hold *hold) {
-    for (size_t i = 0; i < hold->count; i++) /* its file stays open as long as a block of it is in use */
+    for (size_t i = 0; i < hold->count;
+         i++) /* its file stays open as long as a block of it is in use */
         if (--hold->unit[i]->refs == 0)
             ve_packed_release(store, hold->unit[i]->file);
     hold->count = 0;
@@ -139,11 +140,10 @@ static int load_data(varve *store, ve_unit *unit, const vf_block_entry *entry) {
     if (unit->data == NULL)
         return no_memory(store);
     uint64_t offset = vf_get64(entry->offset) + vf_get32(entry->fixed_size);
-    vf_result result = size == 0
-                           ? VF_OK
-                           : vf_part_open(store->units.zstd, unit->file->map + offset,
-                                          vf_get32(entry->data_size), offset,
-                                          vf_get32(entry->data_sum), unit->data, size);
+    vf_result result = size == 0 ? VF_OK
+                                 : vf_part_open(store->units.zstd, unit->file->map + offset,
+                                                vf_get32(entry->data_size), offset,
+                                                vf_get32(entry->data_sum), unit->data, size);
     if (result != VF_OK) {
         free(unit->data);
         unit->data = NULL;
@@ -176,8 +176,7 @@ static int load_fixed(varve *store, ve_unit *unit, const vf_block_entry *entry) 
     if (unit->memory == NULL)
         return no_memory(store);
     unit->unit.record = (vf_unit_record *)(void *)unit->memory;
-    unit->unit.str =
-        (vf_unit_str *)(void *)(unit->memory + records * sizeof(vf_unit_record));
+    unit->unit.str = (vf_unit_str *)(void *)(unit->memory + records * sizeof(vf_unit_record));
     result = vf_unit_open(units->scratch, size, vf_get32(entry->data_plain), &unit->unit);
     if (result != VF_OK)
         return bad_block(store, unit->file, offset, result);
@@ -208,7 +207,8 @@ ve_unit *ve_unit_get(varve *store, ve_packed *file, ve_area area, uint32_t id, b
             *ret_error = no_memory(store);
             return NULL;
         }
-        *unit = (ve_unit){.file = file, .area = area, .block = block, .first = vf_get32(entry.first)};
+        *unit =
+            (ve_unit){.file = file, .area = area, .block = block, .first = vf_get32(entry.first)};
         if ((result = load_fixed(store, unit, &entry)) < 0) {
             free(unit->memory);
             free(unit);

@@ -19,12 +19,11 @@ static int less(void *context, uint32_t a, uint32_t b) {
     bool known = true;
     ve_hold own = {0}, *before = ve_hold_use(r->store, &own);
     for (int i = 0; i < 2 && known; i++)
-        known = ve_read_row(&r->store->index, VF_TABLE_SESSIONS, row[i], true, image[i]) ==
-                    VARVE_OK &&
-                ve_identity(r->store, (const vf_cold *)(const void *)(image[i] + VF_HOT_SIZE),
-                            &machine[i], &id[i]) == VARVE_OK;
-    int result =
-        known ? ve_compare_identity(machine[0], id[0], machine[1], id[1]) < 0 : a < b;
+        known =
+            ve_read_row(&r->store->index, VF_TABLE_SESSIONS, row[i], true, image[i]) == VARVE_OK &&
+            ve_identity(r->store, (const vf_cold *)(const void *)(image[i] + VF_HOT_SIZE),
+                        &machine[i], &id[i]) == VARVE_OK;
+    int result = known ? ve_compare_identity(machine[0], id[0], machine[1], id[1]) < 0 : a < b;
     ve_hold_end(r->store, &own, before);
     return result;
 }
@@ -55,7 +54,8 @@ static int counts(reading *r, const vf_share *share, bool *ret_counts) {
                        "%s/idx: row %u of table sessions is damaged: run varve reindex",
                        r->store->path, share->owner);
     *ret_counts = !ve_no_row(VF_TABLE_SESSIONS, row) &&
-                  (share->source == VF_SOURCE_API || share->source == ((const vf_hot *)(const void *)row)->best_source);
+                  (share->source == VF_SOURCE_API ||
+                   share->source == ((const vf_hot *)(const void *)row)->best_source);
     return VARVE_OK;
 }
 

@@ -164,8 +164,7 @@ static void check_packed(verification *v, ve_packed *packed) {
         ve_hold_drop(v->store, v->store->hold);
     }
     if (damage != 0)
-        tell(v, VARVE_E_CORRUPT, file, 0, "records of a block are not served: %s",
-             v->store->error);
+        tell(v, VARVE_E_CORRUPT, file, 0, "records of a block are not served: %s", v->store->error);
 }
 
 static void check_log(verification *v) {
@@ -213,7 +212,8 @@ static void check_control(verification *v) {
         return;
     }
     uint64_t witnessed = ve_word(&control->last_sync_record), synced = ve_word(&control->synced);
-    if (synced > ve_word(&control->tail)) /* read in the order in which they grow behind each other */
+    if (synced >
+        ve_word(&control->tail)) /* read in the order in which they grow behind each other */
         tell(v, VARVE_E_CORRUPT, "CONTROL", offsetof(vf_control, synced),
              "more is said to be on disk than was written");
     if (witnessed > synced)
@@ -302,17 +302,19 @@ static void check_words(verification *v, vf_table table) {
     }
 }
 
-/* Row of the same thing in the index made anew. Inputs may have come in another order: only their last records are kept. */
+/* Row of the same thing in the index made anew. Inputs may have come in another order: only their
+ * last records are kept. */
 static uint32_t other_row(verification *v, ve_index *again, vf_table table, uint64_t row,
                           const uint8_t *image) {
-    uint32_t found = table == VF_TABLE_CURSORS ? ve_find(again, table, ve_row_key(table, image))
-                                               : (uint32_t)row;
+    uint32_t found =
+        table == VF_TABLE_CURSORS ? ve_find(again, table, ve_row_key(table, image)) : (uint32_t)row;
     if (found == UINT32_MAX)
         index_fault(v, table, row, "folding the log does not give it");
     return found == UINT32_MAX ? (uint32_t)row : found;
 }
 
-/* Of a deleted session records may be gone that later ones were held against: only what it counts is told by all. */
+/* Of a deleted session records may be gone that later ones were held against: only what it counts
+ * is told by all. */
 static uint32_t first_difference(vf_table table, const uint8_t *a, const uint8_t *b) {
     const vf_hot *hot = (const vf_hot *)(const void *)a;
     uint32_t size = vf_row_size(table), at = 8;
