@@ -187,6 +187,29 @@ static void reindexing_changes_nothing(void **state) {
 
 /* ---- What a compaction answers ---- */
 
+/* A writer that was told so packs when it closes, one that was not does not. */
+static void a_closing_writer_packs_what_it_was_told_to(void **state) {
+    (void)state;
+    for (uint64_t budget = 0; budget <= 1 << 20; budget += 1 << 20) {
+        char *path = scratch_new();
+        varve_options options;
+        varve *store;
+        varve_stats stats = {.size = sizeof stats};
+        varve_options_init(&options);
+        options.segment_size = 64 << 10;
+        options.close_budget = budget;
+        assert_int_equal(varve_open(path, &options, &store), VARVE_OK);
+        for (uint32_t number = 0; number < 100; number++)
+            history_add(store, 78, number, NULL);
+        varve_close(&store);
+        assert_int_equal(varve_open(path, NULL, &store), VARVE_OK);
+        assert_int_equal(varve_stat(store, &stats), VARVE_OK);
+        assert_int_equal(stats.packed_segments > 0, budget > 0);
+        varve_close(&store);
+        scratch_free(path);
+    }
+}
+
 /* Everything is packed, also where it does not fit one piece: the budget is the size of a piece. */
 static void everything_is_packed_in_pieces(void **state) {
     (void)state;
@@ -321,6 +344,7 @@ int main(void) {
         cmocka_unit_test(the_index_is_made_anew_of_what_is_packed),
         cmocka_unit_test(appending_and_packing_go_on_when_CONTROL_and_index_were_lost),
         cmocka_unit_test(reindexing_changes_nothing),
+        cmocka_unit_test(a_closing_writer_packs_what_it_was_told_to),
         cmocka_unit_test(everything_is_packed_in_pieces),
         cmocka_unit_test(a_budget_ends_a_compaction_and_the_next_goes_on),
         cmocka_unit_test(a_block_without_texts_is_packed),
