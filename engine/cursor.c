@@ -42,7 +42,7 @@ struct varve_cursor {
                                         it are left out */
     const ve_unit *unit;
     ve_record last; /* the one that was given of it */
-    mark stretch[STRIDE];
+    mark *stretch; /* STRIDE of them, once they are needed */
     size_t stretch_count, stretch_at;
     ve_query *query;   /* set: what is given comes from there */
     ve_layout *layout; /* its files are kept */
@@ -226,6 +226,7 @@ void varve_cursor_close(varve_cursor **cursor_at) {
     ve_query_close(cursor->query);
     ve_hold_free(cursor->store, &cursor->hold);
     ve_layout_release(cursor->store, cursor->layout);
+    free(cursor->stretch);
     free(cursor->marks);
     free(cursor);
     *cursor_at = NULL;
@@ -345,6 +346,9 @@ static int next_backward(varve_cursor *cursor, ve_record *ret) {
 
 /* Takes the next stretch: its records' positions, newest first in the walk, read from the end. */
 static int load_stretch(varve_cursor *cursor) {
+    if (cursor->stretch == NULL &&
+        (cursor->stretch = malloc(STRIDE * sizeof *cursor->stretch)) == NULL)
+        return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
     uint64_t lsn = cursor->marks[--cursor->mark_count].lsn;
     cursor->stretch_count = 0;
     cursor->whose = cursor->marks[cursor->mark_count].session;
