@@ -306,17 +306,20 @@ static int write_session(gathering *g, uint32_t row, const vf_packed_session *co
         result = note_pins(g);
     for (size_t f = 0; f < job->files && result == VARVE_OK && g->known; f++)
         result = run[f] != NULL ? keep_labels(g, job->file[f], run[f]) : VARVE_OK;
-    for (size_t f = 0; f < job->files && result == VARVE_OK; f++)
+    for (size_t f = 0; f < job->files && result == VARVE_OK; f++) {
+        /* Where all of them go, their frames are enough. */
+        bool data = g->below != UINT64_MAX || job->file[f]->end > g->rows_lsn;
         for (uint32_t i = 0; run[f] != NULL && i < vf_get32(run[f]->records) && result == VARVE_OK;
              i++) {
             ve_record record;
             ve_hold own = {0}, *before = ve_hold_use(store, &own);
             result = ve_packed_id(store, job->file[f], vf_get32(run[f]->first) + i,
-                                  g->below != UINT64_MAX, &record);
+                                  data, &record);
             if (result == VARVE_OK)
                 result = take(g, &record);
             ve_hold_end(store, &own, before);
         }
+    }
     for (; g->at < g->count && g->raw[g->at].row == row && result == VARVE_OK; g->at++) {
         if (g->raw[g->at].lsn == 0)
             continue; /* a stub */

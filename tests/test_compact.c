@@ -9,7 +9,7 @@
 #include "support/tree.h"
 #include "support/work.h"
 
-#include "engine/store.h"
+#include "engine/pack.h"
 
 typedef struct {
     char *path, *twin_path;
@@ -210,6 +210,53 @@ static void a_closing_writer_packs_what_it_was_told_to(void **state) {
     }
 }
 
+/* Packed segments without index rows are merged: what a deleted session said there is still to be counted. */
+static void what_no_rows_count_yet_is_packed_whole(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store;
+    varve_batch *batch;
+    assert_true(history_open(path, 0, &store));
+    assert_int_equal(varve_batch_new(&batch), VARVE_OK);
+    varve_event event = scratch_event("s", "user"), set = scratch_event("s", "");
+    event.present = VARVE_HAS_COST;
+    event.cost = 7;
+    event.str[VARVE_STR_MODEL] = varve_cstr("a-model");
+    set.str[VARVE_STR_PARENT_ID] = varve_cstr("parent");
+    assert_true(varve_batch_add(batch, &event) >= 0 && varve_batch_set(batch, &set) >= 0);
+    set = scratch_event("parent", "");
+    assert_true(varve_batch_set(batch, &set) >= 0);
+    assert_int_equal(varve_append(store, batch, VARVE_NONE, NULL), VARVE_OK);
+    for (int i = 0; i < 4; i++)
+        scratch_append(store, "other", "Stop", 150);
+    compact(store, VARVE_COMPACT_ALL, 1);
+    compact(store, VARVE_COMPACT_ALL, 1);
+    assert_int_equal(packed_files(store), 2);
+    varve_batch_clear(batch);
+    assert_true(varve_batch_delete(batch, varve_cstr(NULL), varve_cstr("s")) >= 0);
+    assert_int_equal(varve_append(store, batch, VARVE_GROUP, NULL), VARVE_OK);
+    varve_batch_free(&batch);
+    ve_gone gone;
+    varve_compacted done = {.size = sizeof done};
+    assert_int_equal(ve_pack_lock(store), VARVE_OK);
+    assert_int_equal(ve_gone_open(&gone, store), VARVE_OK);
+    ve_job job = {.store = store, .gone = &gone, .file = store->layout->file, .files = 2};
+    assert_int_equal(ve_pack_job(store, &job, false, VF_TIER_COLD, 0, &done), VARVE_OK);
+    ve_gone_close(&gone);
+    ve_unlock(store, store->lock_compact);
+    assert_int_equal(packed_files(store), 1);
+    assert_int_equal(vf_get64(store->layout->file[0]->footer.rows_lsn), 0);
+    assert_int_equal(varve_reindex(store), VARVE_OK);
+    assert_int_equal(scratch_session(store, "parent").cost_children, 7);
+    scratch_verify(store);
+    compact(store, VARVE_COMPACT_ALL, 0);
+    assert_int_equal(varve_reindex(store), VARVE_OK);
+    assert_int_equal(scratch_session(store, "parent").cost_children, 7);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 /* Everything is packed, also where it does not fit one piece: the budget is the size of a piece. */
 static void everything_is_packed_in_pieces(void **state) {
     (void)state;
@@ -346,6 +393,7 @@ int main(void) {
         cmocka_unit_test(reindexing_changes_nothing),
         cmocka_unit_test(a_closing_writer_packs_what_it_was_told_to),
         cmocka_unit_test(everything_is_packed_in_pieces),
+        cmocka_unit_test(what_no_rows_count_yet_is_packed_whole),
         cmocka_unit_test(a_budget_ends_a_compaction_and_the_next_goes_on),
         cmocka_unit_test(a_block_without_texts_is_packed),
         cmocka_unit_test(a_thousand_packed_segments_are_no_gap_in_the_log),
