@@ -163,8 +163,9 @@ static int note_pins(gathering *g) {
     bool deleted = g->known && ve_le_flag(hot_of(g)->flags, VF_SR_DELETED);
     g->pin_count = 0;
     for (int ref = 0; g->known && ref < VF_REFS; ref++) {
-        if (deleted && ref != VF_REF_IDENTITY)
-            continue; /* who it was still orders what was paid */
+        bool counts = ref >= VF_REF_ABSOLUTE && ref < VF_REF_ABSOLUTE + VE_COUNTERS;
+        if (deleted && !counts && ref != VF_REF_IDENTITY && ref != VF_REF_PARENT)
+            continue; /* who it was still orders what was paid, what it said outright and as whose child stays paid there */
         uint64_t lsn = vf_get64(cold_of(g)->ref[ref]);
         int result = lsn >= g->job->first_lsn && lsn < g->job->end_lsn ? pin(g, lsn) : VARVE_OK;
         if (result < 0)

@@ -207,8 +207,8 @@ static int add_mark(ve_plan *p, ve_batch_record *record, ve_batch_session *sessi
     if (!session->defined)
         return ve_fail(p->store, VARVE_E_NOT_FOUND, "no session '%.*s'", (int)session->id_size,
                        p->batch->texts + session->id_at);
-    if (frame->kind == VF_KIND_REWIND && record->seq < session->gone_below)
-        return is_gone(p, session, record->seq);
+    if (frame->kind == VF_KIND_REWIND && (session->deleted || record->seq < session->gone_below))
+        return is_gone(p, session, session->deleted ? session->last_seq : record->seq);
     if (record->unless_new && session->last_seq != record->expected) {
         record->fell_back = true;
         return VARVE_OK;

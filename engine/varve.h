@@ -250,7 +250,8 @@ VARVE_API int varve_batch_set(varve_batch *batch, const varve_event *event);
  * one record, nothing is copied. 'child' names it and may set attributes. VARVE_E_EXISTS, VARVE_E_NOT_FOUND when appended. */
 VARVE_API int varve_batch_fork(varve_batch *batch, const varve_event *child, varve_str parent_machine, varve_str parent_session,
                                uint64_t parent_seq);
-/* Hides the session's events above 'keep_seq' from every view; what they cost was paid and stays. */
+/* Hides the session's events above 'keep_seq' from every view; what they cost was paid and stays. VARVE_E_NOT_FOUND when
+ * appended: no such event is to be seen, or the session is deleted. */
 VARVE_API int varve_batch_rewind(varve_batch *batch, varve_str machine_id, varve_str session_id, uint64_t keep_seq);
 /* Hides the session. Its children lose their parent; forks keep what they share with it. */
 VARVE_API int varve_batch_delete(varve_batch *batch, varve_str machine_id, varve_str session_id);

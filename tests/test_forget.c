@@ -411,6 +411,50 @@ static void a_session_may_be_forgotten_again(void **state) {
     }
 }
 
+/* What it cost stays with the parent that it had, whatever is said of it later. */
+static void a_gone_child_keeps_its_parent(void **state) {
+    (void)state;
+    for (int forgets = 0; forgets < 2; forgets++) {
+        place p;
+        open_place(&p);
+        varve_batch *batch = new_batch();
+        varve_event e = event_of("s", false, false), late = scratch_event("s", "");
+        e.present |= VARVE_HAS_COST;
+        e.cost = 7;
+        assert_true(varve_batch_add(batch, &e) >= 0);
+        append(p.store, batch);
+        set(p.store, "s", false, "bystander");
+        varve_event outright = scratch_event("s", "");
+        outright.present = VARVE_HAS_COST;
+        outright.cost = 50;
+        batch = new_batch();
+        assert_true(varve_batch_set(batch, &outright) >= 0);
+        append(p.store, batch);
+        assert_int_equal(scratch_session(p.store, "bystander").cost_children, 57);
+        if (forgets) {
+            forgotten(&p, "s", 0);
+        } else {
+            delete(p.store, "s");
+            fill(p.store);
+            compact(p.store, VARVE_COMPACT_ALL);
+        }
+        late.str[VARVE_STR_PARENT_ID] = varve_cstr("another");
+        late.present = VARVE_HAS_COST; /* in place of what was said before */
+        late.cost = 100;
+        late.time = 1800000000000000000;
+        batch = new_batch();
+        assert_true(varve_batch_set(batch, &late) >= 0);
+        append(p.store, batch);
+        assert_int_equal(scratch_session(p.store, "bystander").cost_children, forgets ? 57 : 107);
+        batch = new_batch();
+        assert_true(varve_batch_rewind(batch, varve_cstr(NULL), varve_cstr("s"), 1) >= 0);
+        assert_int_equal(varve_append(p.store, batch, VARVE_NONE, NULL), VARVE_E_NOT_FOUND);
+        varve_batch_free(&batch);
+        scratch_verify(p.store);
+        close_place(&p);
+    }
+}
+
 /* What others said too stays theirs, and is counted. */
 static void what_others_said_too_stays(void **state) {
     (void)state;
@@ -495,6 +539,7 @@ int main(void) {
         cmocka_unit_test(forks_are_asked_for),
         cmocka_unit_test(a_deleted_fork_is_not_asked_for),
         cmocka_unit_test(a_session_may_be_forgotten_again),
+        cmocka_unit_test(a_gone_child_keeps_its_parent),
         cmocka_unit_test(what_others_said_too_stays),
         cmocka_unit_test(what_is_left_is_noticed),
         cmocka_unit_test(what_is_left_in_packed_segments_is_noticed),

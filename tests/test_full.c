@@ -330,6 +330,16 @@ static void a_death_without_index_loses_nothing(void **state) {
 
 /* ---- A small file system ---- */
 
+static char mounted[300];
+
+static int unmount(void **state) {
+    (void)state;
+    if (mounted[0] != 0)
+        umount2(mounted, MNT_DETACH);
+    mounted[0] = 0;
+    return 0;
+}
+
 static void a_retention_makes_room_on_a_full_file_system(void **state) {
     (void)state;
     for (int packed = 0; packed < 2; packed++) {
@@ -339,6 +349,7 @@ static void a_retention_makes_room_on_a_full_file_system(void **state) {
             scratch_free(path);
             skip();
         }
+        snprintf(mounted, sizeof mounted, "%s", place);
         varve *store;
         struct statvfs status;
         assert_true(open_store(&ve_os_system, path, &store));
@@ -356,6 +367,7 @@ static void a_retention_makes_room_on_a_full_file_system(void **state) {
         make_room(store, &ve_os_system, path, packed == 1 ? VARVE_RETAIN_KEEP_SESSIONS : 0u, number);
         varve_close(&store);
         assert_int_equal(umount(place), 0);
+        mounted[0] = 0;
         scratch_free(path);
     }
 }
@@ -368,7 +380,7 @@ int main(void) {
         cmocka_unit_test(a_compaction_without_room_refuses_and_leaves_nothing),
         cmocka_unit_test(a_rewriting_that_shrinks_is_not_refused),
         cmocka_unit_test(a_death_without_index_loses_nothing),
-        cmocka_unit_test(a_retention_makes_room_on_a_full_file_system),
+        cmocka_unit_test_teardown(a_retention_makes_room_on_a_full_file_system, unmount),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

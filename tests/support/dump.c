@@ -61,8 +61,8 @@ static void put_session(dump *d, const varve_session *s, bool texts) {
     size_t at = 0;
     int64_t numbers[] = {s->first_started, texts ? s->last_started : 0, s->first_ended, texts ? s->last_ended : 0, /* life cycle */
                          s->last_activity, texts ? s->status_time : 0,
-                         s->tokens[0], s->tokens[1], s->tokens[2], s->tokens[3], s->tokens[4], s->tokens[5], s->process_start,
-                         s->pid, texts ? s->github_issue : 0, texts ? s->github_pr : 0, /* stand in records too */
+                         s->tokens[0], s->tokens[1], s->tokens[2], s->tokens[3], s->tokens[4], s->tokens[5], texts ? s->process_start : 0,
+                         texts ? s->pid : 0, texts ? s->github_issue : 0, texts ? s->github_pr : 0, /* stand in records too */
                          texts ? s->git_additions : 0, texts ? s->git_deletions : 0, texts ? s->present : 0, s->sources,
                          texts ? s->status : 0, texts ? s->session_type : 0, texts ? s->mode : 0, texts ? s->channel : 0,
                          s->best_source, texts ? s->eol : 0};
