@@ -42,7 +42,7 @@ struct varve_cursor {
                                         it are left out */
     const ve_unit *unit;
     ve_record last; /* the one that was given of it */
-    mark *stretch; /* STRIDE of them, once they are needed */
+    mark *stretch;  /* STRIDE of them, once they are needed */
     size_t stretch_count, stretch_at;
     ve_query *query;   /* set: what is given comes from there */
     ve_layout *layout; /* its files are kept */

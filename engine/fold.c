@@ -380,7 +380,8 @@ static int fold_parent(const record *r, ve_group_row *session) {
     if (machine.ptr == NULL)
         machine = r->body->str[VF_STR_MACHINE_ID];
     if (ve_le_flag(ve_hot(session)->flags, VF_SR_FORGOTTEN))
-        return VARVE_OK; /* whose child it was is not known any more: what was rolled up stays there */
+        return VARVE_OK; /* whose child it was is not known any more: what was rolled up stays there
+                          */
     if (id.ptr == NULL || machine.ptr == NULL || !take(r, ve_cold(session), VF_REF_PARENT, false))
         return VARVE_OK;
     vf_key key = vf_session_key(machine.ptr, machine.size, id.ptr, id.size);
@@ -437,7 +438,8 @@ static int fold_set(const record *r, ve_group_row *session) {
     uint32_t flags = vf_get32(fixed->flags);
     session->dirty = true;
     fold_times(r, hot);
-    if (!ve_le_flag(hot->flags, VF_SR_FORGOTTEN)) /* else what it would replace is not known any more */
+    if (!ve_le_flag(hot->flags,
+                    VF_SR_FORGOTTEN)) /* else what it would replace is not known any more */
         fold_absolute(r, session);
     if (!ve_le_flag(hot->flags, VF_SR_DEFINED)) {
         set_flag(hot, VF_SR_DEFINED, true);

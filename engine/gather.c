@@ -165,7 +165,8 @@ static int note_pins(gathering *g) {
     for (int ref = 0; g->known && ref < VF_REFS; ref++) {
         bool counts = ref >= VF_REF_ABSOLUTE && ref < VF_REF_ABSOLUTE + VE_COUNTERS;
         if (deleted && !counts && ref != VF_REF_IDENTITY && ref != VF_REF_PARENT)
-            continue; /* who it was still orders what was paid, what it said outright and as whose child stays paid there */
+            continue; /* who it was still orders what was paid, what it said outright and as whose
+                         child stays paid there */
         uint64_t lsn = vf_get64(cold_of(g)->ref[ref]);
         int result = lsn >= g->job->first_lsn && lsn < g->job->end_lsn ? pin(g, lsn) : VARVE_OK;
         if (result < 0)
@@ -314,8 +315,7 @@ static int write_session(gathering *g, uint32_t row, const vf_packed_session *co
              i++) {
             ve_record record;
             ve_hold own = {0}, *before = ve_hold_use(store, &own);
-            result = ve_packed_id(store, job->file[f], vf_get32(run[f]->first) + i,
-                                  data, &record);
+            result = ve_packed_id(store, job->file[f], vf_get32(run[f]->first) + i, data, &record);
             if (result == VARVE_OK)
                 result = take(g, &record);
             ve_hold_end(store, &own, before);

@@ -243,7 +243,9 @@ int ve_log_measure(varve *store, ve_segment *segment) {
     struct stat file;
     ve_segment_name(name, segment->number);
     if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
-        return ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
+        return errno == ENOENT /* packed since, perhaps */
+                   ? ve_fail(store, VARVE_E_NOT_FOUND, "%s/seg/%s: is missing", store->path, name)
+                   : ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
     if ((uint64_t)file.st_size > segment->map_size) {
         int result = map_segment(store, segment);
         if (result < 0) {

@@ -238,20 +238,24 @@ static int is_trimmed(varve *store, bool *ret_trimmed) {
     return VARVE_OK;
 }
 
-int ve_private_index(varve *store, ve_index *index, uint64_t tail, bool events) {
+int ve_private_index(varve *store, ve_index *index, uint64_t *tail, bool events) {
     ve_layout *layout = NULL, *before = store->reading;
     bool trimmed = false;
     int result = ve_index_create(store, index, 0, true);
     if (result == VARVE_OK)
-        result = ve_layout_keep(store, tail, &layout); /* a compaction may go on meanwhile */
+        result = ve_layout_keep(store, *tail, &layout); /* a compaction may go on meanwhile */
     if (result < 0)
         return result;
     store->reading = layout;
     if (events)
         result = is_trimmed(store, &trimmed);
-    if (result == VARVE_OK)
-        result = events && !trimmed ? ve_fold_range(store, index, ve_log_first(store), tail, NULL)
-                                    : ve_fold_all(store, index, tail);
+    uint64_t from = ve_log_first(store);
+    if (result == VARVE_OK && (!events || trimmed))
+        result = ve_changes_load(store, index, &from);
+    if (*tail < from) /* appended and packed since: the rows count it */
+        *tail = from;
+    if (result == VARVE_OK && from < *tail)
+        result = ve_fold_range(store, index, from, *tail, NULL);
     store->reading = before;
     if (index != &store->index) /* else it is the handle's snapshot: kept until that is closed */
         ve_layout_release(store, layout);

@@ -288,7 +288,7 @@ static int open_for_reading(varve *store) {
     }
     ve_control_close(store); /* a snapshot from here on: index and tail belong together */
     store->private_tail = tail;
-    return ve_private_index(store, &store->index, tail, false);
+    return ve_private_index(store, &store->index, &store->private_tail, false);
 }
 
 static int check_options(varve *store, const varve_options *options) {

@@ -542,8 +542,9 @@ int ve_rebuild(varve *store,
 int ve_fold_all(varve *store, ve_index *index, uint64_t tail);
 /* Removes what idx/ has, but for generation 'keep' (0 = none). */
 void ve_remove_indexes(varve *store, uint64_t keep);
-/* An index of one's own. 'events': folded from all events, if none of them is gone, whatever rows packed segments carry. */
-int ve_private_index(varve *store, ve_index *index, uint64_t tail, bool events);
+/* An index of one's own, up to *tail, or further if packed rows count more: *tail says so then. 'events': folded from all
+ * events, if none of them is gone, whatever rows packed segments carry. */
+int ve_private_index(varve *store, ve_index *index, uint64_t *tail, bool events);
 /* For readers: the index that CONTROL names now. */
 int ve_follow_index(varve *store);
 /* Under the lock, before anything is appended: finishes what a dead writer left. */

@@ -369,13 +369,14 @@ static int hold_writers(varve *store) {
 static int check_index(verification *v, bool deep) {
     varve *store = v->store;
     ve_index again = {.dir = -1};
-    int result = deep ? ve_private_index(store, &again, v->tail, true) : VARVE_OK;
+    uint64_t again_tail = v->tail;
+    int result = deep ? ve_private_index(store, &again, &again_tail, true) : VARVE_OK;
     int lock = store->control != NULL && !store->locked ? hold_writers(store) : -1;
     if (result == VARVE_OK)
         result = ve_follow_index(store);
     uint64_t tail = ve_tail(store);
-    if (result == VARVE_OK && deep && tail > v->tail)
-        result = ve_fold_range(store, &again, v->tail, tail, NULL);
+    if (result == VARVE_OK && deep && tail > again_tail)
+        result = ve_fold_range(store, &again, again_tail, tail, NULL);
     bool behind = store->control != NULL && ve_word(&store->control->applied) < tail;
     if (behind)
         tell(v, 0, "CONTROL", offsetof(vf_control, applied),

@@ -1,7 +1,7 @@
 /*
  * A compaction that another process does from beginning to end between any two system calls of a reader: packing changes
- * nothing that can be read, so the reader's answers are those of a store that nobody touches. VARVE_LONG strikes at every
- * call, else at a sample.
+ * nothing that can be read, so the reader's answers are those of a store that nobody touches; where something is appended
+ * before it, they are those of one moment. VARVE_LONG strikes at every call, else at a sample.
  */
 #include "support/dump.h"
 #include "support/scratch.h"
@@ -14,6 +14,7 @@ static struct {
     const char *path;
     uint64_t calls, at; /* strikes at this call; 0 = never */
     bool busy;
+    bool appends; /* before it compacts */
 } strike;
 
 static void compact(const char *path, uint32_t flags) {
@@ -26,10 +27,21 @@ static void compact(const char *path, uint32_t flags) {
     varve_close(&store);
 }
 
+static void append(const char *path) {
+    work_book *book = work_book_new();
+    varve *store = NULL;
+    assert_true(work_open(NULL, path, 0, &store));
+    assert_true(work_run(store, book, 0, 50, 20));
+    varve_close(&store);
+    work_book_free(book);
+}
+
 static void called(void) {
     if (strike.busy || ++strike.calls != strike.at)
         return;
     strike.busy = true; /* packs what is raw, then all into one */
+    if (strike.appends)
+        append(strike.path);
     compact(strike.path, 0);
     compact(strike.path, VARVE_COMPACT_ALL);
     strike.busy = false;
@@ -73,14 +85,13 @@ static char *make_store(void) {
     return path;
 }
 
-/* Opens and reads; the answer, and whether the strike came before the end. */
-static char *answer(const char *from, uint32_t flags, bool opened_before, uint64_t at, bool *ret_struck) {
-    char *path = scratch_new();
+/* Opens the store for a reader who is struck at call 'at', 0 = never. */
+static varve *open_struck(const char *path, uint32_t flags, uint64_t at) {
+    static ve_os os;
     char error[300] = "";
     varve *store = NULL;
     varve_options options;
-    tree_copy(from, path, true);
-    ve_os os = ve_os_system;
+    os = ve_os_system;
     os.openat = striking_openat;
     os.fstat = striking_fstat;
     os.fstatat = striking_fstatat;
@@ -92,11 +103,19 @@ static char *answer(const char *from, uint32_t flags, bool opened_before, uint64
     options.error_size = sizeof error;
     strike.path = path;
     strike.calls = 0;
-    strike.at = opened_before ? 0 : at;
+    strike.at = at;
     int result = ve_open(&os, path, &options, &store);
     if (result < 0)
         print_error("open: %s\n", error);
     assert_int_equal(result, VARVE_OK);
+    return store;
+}
+
+/* Opens and reads; the answer, and whether the strike came before the end. */
+static char *answer(const char *from, uint32_t flags, bool opened_before, uint64_t at, bool *ret_struck) {
+    char *path = scratch_new();
+    tree_copy(from, path, true);
+    varve *store = open_struck(path, flags, opened_before ? 0 : at);
     if (opened_before) {
         strike.calls = 0;
         strike.at = at;
@@ -142,12 +161,43 @@ static void a_writer_answers_the_same_whenever_a_compaction_comes(void **state) 
     strike_everywhere(0, true);
 }
 
+static void check_one_moment(uint32_t flags, bool exact) {
+    char *from = make_store();
+    work_book *book = work_book_new();
+    bool struck = true;
+    strike.appends = true;
+    for (uint64_t at = 1; struck; at += work_long() ? 1 : 3) {
+        char *path = scratch_new();
+        tree_copy(from, path, true);
+        varve *store = open_struck(path, flags, at);
+        bool good = work_holds(store, book, 0, !exact, NULL);
+        struck = strike.calls >= at;
+        strike.at = 0;
+        varve_close(&store);
+        scratch_free(path);
+        if (!good)
+            print_error("struck at call %llu\n", (unsigned long long)at);
+        assert_true(good);
+    }
+    strike.appends = false;
+    work_book_free(book);
+    scratch_free(from);
+}
+
+static void what_is_appended_and_packed_meanwhile_is_seen_whole_or_not(void **state) {
+    (void)state;
+    check_one_moment(VARVE_OPEN_NO_INDEX, true);
+    check_one_moment(VARVE_OPEN_READ_ONLY, false);
+    check_one_moment(0, false);
+}
+
 int main(void) {
     work_in_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reader_answers_the_same_whenever_a_compaction_comes),
         cmocka_unit_test(a_reader_without_index_answers_the_same_whenever_a_compaction_comes),
         cmocka_unit_test(a_writer_answers_the_same_whenever_a_compaction_comes),
+        cmocka_unit_test(what_is_appended_and_packed_meanwhile_is_seen_whole_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
