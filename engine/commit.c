@@ -139,7 +139,7 @@ static int commit(ve_plan *p, varve_durability durability, uint64_t *ret_first, 
     /* The batch is in. That the index cannot follow now (no room) is the next writer's trouble, not
      * this caller's. */
     if (ve_fold_range(store, &store->index, tail, end, &control->applied) < 0)
-        ve_say(store, "the index could not follow: %s", store->error);
+        ve_say(store, "the index could not follow: %s", ve_error(store));
     if (durability == VARVE_GROUP)
         write_ahead(p, vf_lsn_offset(end));
     return VARVE_OK;
@@ -148,17 +148,13 @@ static int commit(ve_plan *p, varve_durability durability, uint64_t *ret_first, 
 static int append_locked(ve_plan *p, varve_durability durability, uint64_t *ret_first,
                          uint64_t *ret_end) {
     int result = ve_catch_up(p->store);
-    if (result == VARVE_OK && durability == VARVE_GROUP &&
-        ve_word(&p->store->control->sync_failed) != 0)
-        result =
-            ve_fail(p->store, VARVE_E_SYNC_FAILED,
-                    "%s: an earlier sync failed: nothing can be confirmed; nothing was appended",
-                    p->store->path);
+    if (result == VARVE_OK && durability == VARVE_GROUP)
+        result = ve_mend(p->store);
     if (result == VARVE_OK)
         result = ve_plan_make(p);
     if (result == VARVE_E_INDEX) { /* damage to the index is the index's end, not the append's */
         ve_say(p->store, "%s: the index is damaged (%s): it is made anew", p->store->path,
-               p->store->error);
+               ve_error(p->store));
         result = ve_rebuild(p->store, ve_word(&p->store->control->tail));
         ve_plan_free(p);
         *p = (ve_plan){.store = p->store, .batch = p->batch, .now = p->now};
@@ -174,8 +170,10 @@ static int append_locked(ve_plan *p, varve_durability durability, uint64_t *ret_
     return result;
 }
 
-int varve_append(varve *store, varve_batch *batch, varve_durability durability,
-                 varve_appended *ret) {
+/* All but the wait for the disk. */
+static int append(varve *store, varve_batch *batch, varve_durability durability,
+                  varve_appended *ret, uint64_t *ret_end) {
+    VE_TURN(store);
     int result = ve_enter(store);
     if (result < 0)
         return result;
@@ -186,11 +184,14 @@ int varve_append(varve *store, varve_batch *batch, varve_durability durability,
     if (!ve_grow(&batch->duplicate, &batch->duplicate_room, batch->count + 1, 1))
         return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     ve_plan p = {.store = store, .batch = batch, .now = store->os->now()};
-    uint64_t first = 0, end = 0;
-    if ((result = ve_plan_keys(&p)) == VARVE_OK &&
+    uint64_t first = 0;
+    result = durability == VARVE_GROUP ? ve_sync_ready(store) : VARVE_OK;
+    if (result == VARVE_OK && (result = ve_plan_keys(&p)) == VARVE_OK &&
         (result = ve_lock(store, store->lock_append, "LOCK.append")) == VARVE_OK) {
-        result = append_locked(&p, durability, &first, &end);
+        result = append_locked(&p, durability, &first, ret_end);
         ve_unlock(store, store->lock_append);
+        if (store->control != NULL)
+            ve_wake_next(store, &store->control->wake, &store->control->waiters, VE_WAKE_ALL);
     }
     ve_plan_free(&p);
     if (result < 0)
@@ -199,16 +200,24 @@ int varve_append(varve *store, varve_batch *batch, varve_durability durability,
         ret->stored = p.stored;
         ret->duplicates = p.duplicates;
         ret->first_lsn = first;
-        ret->end_lsn = end;
+        ret->end_lsn = *ret_end;
         ret->is_duplicate = batch->duplicate;
     }
-    /* A duplicate is only stored when its original is: so wait for all that is published. */
-    if (durability == VARVE_GROUP && ve_sync_to(store, end) < 0)
-        return VARVE_E_SYNC_FAILED; /* whatever kept it from being synced: it is in the store */
     return VARVE_OK;
 }
 
+int varve_append(varve *store, varve_batch *batch, varve_durability durability,
+                 varve_appended *ret) {
+    uint64_t end = 0;
+    int result = append(store, batch, durability, ret, &end);
+    /* A duplicate is only stored when its original is: so wait for all that is published. */
+    if (result == VARVE_OK && durability == VARVE_GROUP && ve_sync_to(store, end) < 0)
+        return VARVE_E_SYNC_FAILED; /* whatever kept it from being synced: it is in the store */
+    return result;
+}
+
 int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t room) {
+    VE_TURN(store);
     int result = ve_enter(store);
     if (result < 0)
         return result;

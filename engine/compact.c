@@ -461,6 +461,7 @@ int ve_pack_gone(varve *store, bool erasing, varve_compacted *done) {
 
 int varve_compact(varve *store, const varve_compact_options *options,
                   varve_compacted *ret_compacted) {
+    VE_TURN(store);
     varve_compact_options asked;
     varve_compacted done = {.size = sizeof done};
     int result = ve_enter(store);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 uint64_t ve_word(const le64 *word) {
@@ -18,6 +19,25 @@ uint64_t ve_word(const le64 *word) {
 void ve_set_word(le64 *word, uint64_t value) {
     _Atomic uint64_t *at = (_Atomic uint64_t *)(void *)word;
     atomic_store_explicit(at, VF_SWAP64(value), memory_order_release);
+}
+
+uint32_t ve_futex(const le32 *word) {
+    const _Atomic uint32_t *at = (const _Atomic uint32_t *)(const void *)word;
+    return atomic_load(at);
+}
+
+uint32_t ve_word32(const le32 *word) {
+    return VF_SWAP32(ve_futex(word));
+}
+
+void ve_set_word32(le32 *word, uint32_t value) {
+    _Atomic uint32_t *at = (_Atomic uint32_t *)(void *)word;
+    atomic_store_explicit(at, VF_SWAP32(value), memory_order_relaxed);
+}
+
+uint32_t ve_swap_word32(le32 *word, uint32_t value) {
+    _Atomic uint32_t *at = (_Atomic uint32_t *)(void *)word;
+    return VF_SWAP32(atomic_exchange(at, VF_SWAP32(value)));
 }
 
 /* Which of the two pairs of words belongs to the tail in force. */
@@ -37,8 +57,6 @@ void ve_publish(varve *store, uint64_t tail, uint32_t chain, uint64_t last_recor
     ve_set_word(other ? &control->chain_other : &control->chain,
                 (uint64_t)vf_chain_mark(tail) << 32 | chain);
     ve_set_word(&control->tail, tail);
-    vf_put32(&control->wake,
-             vf_get32(control->wake) + 1); /* under the lock; followers see a change here */
 }
 
 bool ve_tail_holds(varve *store) {
@@ -72,10 +90,36 @@ uint64_t ve_tail(const varve *store) {
     return store->control != NULL ? ve_word(&store->control->tail) : store->private_tail;
 }
 
+vf_control *ve_control(const varve *store) {
+    return __atomic_load_n(&store->control, __ATOMIC_ACQUIRE);
+}
+
+static void set_control(varve *store, vf_control *control) {
+    __atomic_store_n(&store->control, control, __ATOMIC_RELEASE);
+}
+
+/* Another thread may be waiting on it: it stays mapped until the handle is closed. */
+void ve_control_retire(varve *store, vf_control *control) {
+    if (control == NULL)
+        return;
+    if (ve_grow(&store->old_controls, &store->old_controls_room, store->old_control_count + 1,
+                sizeof *store->old_controls))
+        store->old_controls[store->old_control_count++] = control;
+}
+
+void ve_control_let_go(varve *store) {
+    ve_control_retire(store, store->control);
+    set_control(store, NULL);
+}
+
 void ve_control_close(varve *store) {
-    if (store->control != NULL)
-        store->os->munmap(store->control, VF_CONTROL_SIZE);
-    store->control = NULL;
+    ve_control_let_go(store);
+    ve_bell_close(store);
+    for (size_t i = 0; i < store->old_control_count; i++)
+        store->os->munmap(store->old_controls[i], VF_CONTROL_SIZE);
+    free(store->old_controls);
+    store->old_controls = NULL;
+    store->old_control_count = store->old_controls_room = 0;
 }
 
 /* Whether the page was made by this boot, for this very file, and its tail lies within the segment
@@ -106,7 +150,7 @@ static bool believable(varve *store, const vf_control *control, const struct sta
 }
 
 int ve_control_open(varve *store) {
-    ve_control_close(store);
+    ve_control_let_go(store);
     int fd = store->os->openat(store->dir, "CONTROL",
                                (store->read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW, 0);
     if (fd < 0)
@@ -122,15 +166,16 @@ int ve_control_open(varve *store) {
     store->os->close(fd);
     if (map == MAP_FAILED)
         return VARVE_OK;
-    store->control = map;
-    if (!believable(store, store->control, &file))
-        ve_control_close(store);
+    if (believable(store, map, &file))
+        set_control(store, map);
+    else
+        store->os->munmap(map, VF_CONTROL_SIZE);
     return VARVE_OK;
 }
 
 int ve_control_create(varve *store) {
     const ve_os *os = store->os;
-    ve_control_close(store);
+    ve_control_let_go(store);
     int fd = os->openat(store->dir, "CONTROL", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (fd < 0)
         return ve_fail_os(store, "%s/CONTROL: cannot be opened", store->path);
@@ -159,6 +204,6 @@ int ve_control_create(varve *store) {
     vf_put64(&control->device, (uint64_t)file.st_dev);
     vf_put64(&control->inode, (uint64_t)file.st_ino);
     vf_put32(&control->version_major, VF_VERSION_MAJOR);
-    store->control = control;
+    set_control(store, control);
     return VARVE_OK;
 }

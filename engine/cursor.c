@@ -196,6 +196,7 @@ int ve_cursor_query(varve *store, ve_query *query, varve_cursor **ret_cursor) {
 
 int varve_cursor_session(varve *store, varve_str machine_id, varve_str session_id,
                          uint64_t from_seq, uint32_t flags, varve_cursor **ret_cursor) {
+    VE_TURN(store);
     vf_key key;
     int result = ve_ask_for(store, machine_id, session_id, &key);
     if (result < 0)
@@ -207,6 +208,7 @@ int varve_cursor_session(varve *store, varve_str machine_id, varve_str session_i
 }
 
 int varve_cursor_store(varve *store, uint64_t from_lsn, uint32_t flags, varve_cursor **ret_cursor) {
+    VE_TURN(store);
     int result = ve_enter(store);
     if (result == VARVE_OK)
         result = ve_follow_index(store);
@@ -223,6 +225,7 @@ void varve_cursor_close(varve_cursor **cursor_at) {
     varve_cursor *cursor = cursor_at == NULL ? NULL : *cursor_at;
     if (cursor == NULL)
         return;
+    VE_TURN(cursor->store);
     ve_query_close(cursor->query);
     ve_hold_free(cursor->store, &cursor->hold);
     ve_layout_release(cursor->store, cursor->layout);
@@ -462,6 +465,7 @@ static int next_event(varve_cursor *cursor, varve_event *ret_event) {
 }
 
 int varve_cursor_next(varve_cursor *cursor, varve_event *ret_event) {
+    VE_TURN(cursor->store);
     varve *store = cursor->store;
     int result = ve_enter(store);
     if (result < 0)

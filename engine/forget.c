@@ -233,6 +233,7 @@ static int forget(ve_forgetting *f, uint32_t flags, varve_str machine, varve_str
 
 int varve_forget(varve *store, varve_str machine_id, varve_str session_id, uint32_t flags,
                  varve_forgotten *ret_forgotten) {
+    VE_TURN(store);
     vf_key key;
     uint32_t row;
     int result = ve_ask_for(store, machine_id, session_id, &key);

@@ -161,6 +161,12 @@ void ve_log_forget(varve *store, uint32_t number) {
     *known = (ve_segment){.number = number};
 }
 
+void ve_log_renew(varve *store, uint32_t number) {
+    ve_segment *segment = number <= store->log.count ? store->log.segment[number - 1] : NULL;
+    if (segment != NULL && segment->map != NULL)
+        retire(&store->log, segment); /* no memory: the old one serves */
+}
+
 typedef struct {
     uint32_t *numbers;
     size_t count, room;

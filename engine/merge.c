@@ -32,7 +32,7 @@ static int no_memory(merging *m) {
 
 /* What went wrong with the other store is told by this one's handle. */
 static int from_failed(merging *m, int error) {
-    return ve_fail(m->store, error, "%s", m->from->error);
+    return ve_fail(m->store, error, "%s", ve_error(m->from));
 }
 
 /* ---- Appending ---- */
@@ -260,9 +260,11 @@ static int check(varve *store, varve *from, const varve_merged *ret_merged) {
 }
 
 int varve_merge(varve *store, varve *from, varve_merged *ret_merged) {
+    VE_TURN(store);
     int result = check(store, from, ret_merged), more = 0;
     if (result < 0)
         return result;
+    VE_TURN_AS(other, from);
     merging m = {.store = store, .from = from, .sum.size = sizeof m.sum};
     varve_cursor *cursor = NULL;
     ve_record place;

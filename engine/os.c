@@ -11,8 +11,14 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/statvfs.h>
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#endif
 #include <time.h>
 #include <unistd.h>
+
+enum { WAIT_BLIND = 200000 }; /* ns: where nobody can be woken */
 
 static int os_openat(int dir, const char *name, int flags, unsigned mode) {
     return openat(dir, name, flags | O_CLOEXEC, (mode_t)mode);
@@ -106,6 +112,33 @@ static void os_sleep(int64_t nanoseconds) {
     nanosleep(&t, NULL);
 }
 
+#ifdef __linux__
+static void os_wait(void *word, uint32_t seen, int64_t nanoseconds) {
+    struct timespec t = {.tv_sec = (time_t)(nanoseconds / 1000000000),
+                         .tv_nsec = (long)(nanoseconds % 1000000000)};
+    if (syscall(SYS_futex, word, FUTEX_WAIT, seen, &t, NULL, 0) < 0 && errno != EAGAIN &&
+        errno != ETIMEDOUT && errno != EINTR)
+        os_sleep(nanoseconds < WAIT_BLIND ? nanoseconds : WAIT_BLIND);
+}
+
+static void os_wake(void *word, int count) {
+    syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+}
+#else
+static void os_wait(void *word, uint32_t seen, int64_t nanoseconds) {
+    (void)word, (void)seen;
+    os_sleep(nanoseconds < WAIT_BLIND ? nanoseconds : WAIT_BLIND);
+}
+
+static void os_wake(void *word, int count) {
+    (void)word, (void)count;
+}
+#endif
+
+static uint32_t os_process(void) {
+    return (uint32_t)getpid();
+}
+
 /* Reads the kernel's boot id (a UUID in text) into 16 bytes. */
 static int os_boot_id(uint8_t ret_id[16]) {
     char text[64];
@@ -149,5 +182,8 @@ const ve_os ve_os_system = {
     .now = os_now,
     .monotonic = os_monotonic,
     .sleep = os_sleep,
+    .wait = os_wait,
+    .wake = os_wake,
+    .process = os_process,
     .boot_id = os_boot_id,
 };

@@ -40,6 +40,11 @@ typedef struct ve_os {
     int64_t (*now)(void);       /* ns since 1970 */
     int64_t (*monotonic)(void); /* ns */
     void (*sleep)(int64_t nanoseconds);
+    /* Sleeps while the word, which other processes may share, has the value 'seen' (as its bytes lie), until it is woken or so
+     * much time has passed. May return sooner: the caller looks again. */
+    void (*wait)(void *word, uint32_t seen, int64_t nanoseconds);
+    void (*wake)(void *word, int count); /* so many of those who sleep on it */
+    uint32_t (*process)(void);           /* its id */
     int (*boot_id)(uint8_t ret_id[16]); /* of the running kernel; -1 if it has none */
 } ve_os;
 

@@ -140,6 +140,7 @@ static int collect(varve_list *list) {
 }
 
 int varve_session_list(varve *store, const varve_session_filter *filter, varve_list **ret_list) {
+    VE_TURN(store);
     varve_list *list;
     int result = open_list(store, filter, &list);
     if (result < 0)
@@ -166,6 +167,7 @@ int varve_session_list(varve *store, const varve_session_filter *filter, varve_l
 void varve_list_close(varve_list **list) {
     if (list == NULL || *list == NULL)
         return;
+    VE_TURN((*list)->store);
     varve_scan_close(&(*list)->fits.scan);
     free((*list)->heap.items);
     free(*list);
@@ -183,6 +185,7 @@ varve_place varve_list_place(const varve_list *list) {
 }
 
 int varve_list_next(varve_list *list, varve_session *ret_session) {
+    VE_TURN(list->store);
     int result = ve_enter(list->store), found = 0;
     entry one;
     if (result < 0 || list->left == 0)
@@ -202,6 +205,7 @@ int varve_list_next(varve_list *list, varve_session *ret_session) {
 }
 
 int varve_session_count(varve *store, const varve_session_filter *filter, uint64_t *ret_count) {
+    VE_TURN(store);
     varve_session_filter all;
     varve_list *list;
     varve_session_filter_init(&all);

@@ -415,6 +415,7 @@ static int open_query(varve *store, const varve_event_filter *filter, ve_query *
 }
 
 int varve_event_list(varve *store, const varve_event_filter *filter, varve_cursor **ret_cursor) {
+    VE_TURN(store);
     ve_query *query;
     int result = open_query(store, filter, &query);
     if (result < 0)
@@ -426,6 +427,7 @@ int varve_event_list(varve *store, const varve_event_filter *filter, varve_curso
 }
 
 int varve_event_count(varve *store, const varve_event_filter *filter, uint64_t *ret_count) {
+    VE_TURN(store);
     ve_query *query;
     int result = open_query(store, filter, &query);
     if (result < 0)

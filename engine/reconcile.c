@@ -88,6 +88,7 @@ static int look_at(reconciliation *r, const varve_session *session) {
 int varve_reconcile(varve *store, uint32_t flags,
                     int (*each)(void *context, const varve_session *session, int process),
                     void *context) {
+    VE_TURN(store);
     reconciliation r = {.store = store, .flags = flags, .each = each, .context = context};
     varve_scan *scan = NULL;
     varve_session session = {.size = sizeof session};

@@ -40,6 +40,7 @@ static int begin_control(varve *store, const ve_log_state *state) {
     ve_set_word(
         &control->synced,
         state->witness); /* as it was: a death before the hole is written down must find it again */
+    ve_set_word(&control->syncing, 0);
     ve_set_word(&control->last_sync_record, 0);
     ve_set_word(&control->applied, 0);
     ve_set_word(&control->manifest, store->layout->generation);
@@ -97,7 +98,7 @@ static int from_scratch(varve *store) {
     /* What was found is what counts from now on: on disk, and witnessed, so that damage to it can
      * be told later. */
     if (result == VARVE_OK && ve_sync_to(store, ve_word(&store->control->tail)) < 0)
-        ve_say(store, "%s", store->error);
+        ve_say(store, "%s", ve_error(store));
     return result;
 }
 
@@ -304,11 +305,12 @@ int ve_catch_up(varve *store) {
                                &control->applied);
     if (result != VARVE_E_INDEX)
         return result;
-    ve_say(store, "%s: the index is unfit (%s): it is made anew", store->path, store->error);
+    ve_say(store, "%s: the index is unfit (%s): it is made anew", store->path, ve_error(store));
     return ve_rebuild(store, tail);
 }
 
 int varve_reindex(varve *store) {
+    VE_TURN(store);
     int result = ve_enter(store);
     if (result < 0)
         return result;

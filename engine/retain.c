@@ -167,6 +167,7 @@ static int drop(retention *r) {
 }
 
 int varve_retain(varve *store, const varve_retention *asked, varve_retained *ret_retained) {
+    VE_TURN(store);
     retention r = {.store = store, .done.size = sizeof r.done};
     int result = ve_enter(store);
     if (result < 0)

@@ -47,6 +47,7 @@ static const struct {
 };
 
 int varve_scan_open(varve *store, varve_scan **ret_scan) {
+    VE_TURN(store);
     int result = ve_enter(store);
     if (result == VARVE_OK)
         result = ve_follow_index(store);
@@ -64,6 +65,7 @@ int varve_scan_open(varve *store, varve_scan **ret_scan) {
 void varve_scan_close(varve_scan **scan) {
     if (scan == NULL || *scan == NULL)
         return;
+    VE_TURN((*scan)->store);
     free((*scan)->labels);
     ve_hold_free((*scan)->store, &(*scan)->hold);
     ve_layout_release((*scan)->store, (*scan)->layout);
@@ -76,6 +78,7 @@ void varve_scan_strings(varve_scan *scan, int want) {
 }
 
 int varve_scan_rewind(varve_scan *scan) {
+    VE_TURN(scan->store);
     scan->next = 0;
     return ve_follow_index(scan->store);
 }
@@ -345,6 +348,7 @@ static int get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
 }
 
 int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
+    VE_TURN(scan->store);
     varve *store = scan->store;
     int found = ve_enter(store);
     if (found == VARVE_OK && row < ve_rows(&store->index, VF_TABLE_SESSIONS))
@@ -355,6 +359,7 @@ int varve_scan_get_row(varve_scan *scan, uint64_t row, varve_session *ret_sessio
 }
 
 int varve_scan_next(varve_scan *scan, varve_session *ret_session) {
+    VE_TURN(scan->store);
     int found = ve_enter(scan->store);
     while (found == 0 && scan->next < ve_rows(&scan->store->index, VF_TABLE_SESSIONS)) {
         found = get_row(scan, scan->next, ret_session);
@@ -397,6 +402,7 @@ static int find_row(varve *store, varve_str machine_id, varve_str session_id, ui
 
 int varve_scan_get(varve_scan *scan, varve_str machine_id, varve_str session_id,
                    varve_session *ret_session) {
+    VE_TURN(scan->store);
     uint32_t row;
     int result = find_row(scan->store, machine_id, session_id, &row);
     return result < 0 ? result : varve_scan_get_row(scan, row, ret_session);
@@ -404,6 +410,7 @@ int varve_scan_get(varve_scan *scan, varve_str machine_id, varve_str session_id,
 
 int varve_session_find(varve *store, varve_str machine_id, varve_str session_id,
                        varve_session *ret_session) {
+    VE_TURN(store);
     uint32_t row;
     int result = find_row(store, machine_id, session_id, &row);
     vf_hot hot;

@@ -1,5 +1,5 @@
 /*
- * Raw segments as writers see them: beginning one, writing zeros ahead, syncing. SPEC.md "Commit".
+ * Raw segments as writers see them: beginning and opening one. SPEC.md "Commit".
  */
 #include "engine/store.h"
 
@@ -91,75 +91,4 @@ int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t 
     ve_publish(store, vf_lsn(number, VF_SEGMENT_HEADER), vf_segment_chain(&header), 0);
     ve_set_word(&store->control->rotating, 0);
     return VARVE_OK;
-}
-
-static int sync_failed(varve *store, uint32_t number) {
-    int number_of_error = errno;
-    ve_set_word(&store->control->sync_failed, number);
-    errno = number_of_error;
-    ve_fail_os(store,
-               "%s/seg/%08u.log: the disk did not confirm; what was appended is there but may not "
-               "survive a power cut",
-               store->path, number);
-    return VARVE_E_SYNC_FAILED;
-}
-
-/* Syncs every segment from that of 'from' to that of 'to', and the directory if files are new. */
-static int sync_segments(varve *store, uint64_t from, uint64_t to) {
-    uint32_t first = from == 0 ? 1 : vf_lsn_segment(from), last = vf_lsn_segment(to);
-    for (uint32_t number = first; number <= last; number++) {
-        int fd = store->write_fd >= 0 && store->write_segment == number
-                     ? store->write_fd
-                     : open_segment(store, number, O_RDWR);
-        if (fd < 0 && errno == ENOENT && number != last)
-            continue; /* it was lost: verify tells */
-        if (fd < 0)
-            return ve_fail_os(store, "%s/seg/%08u.log: cannot be opened", store->path, number);
-        int failed = store->os->fdatasync(fd) < 0;
-        int number_of_error = errno;
-        if (fd != store->write_fd)
-            store->os->close(fd);
-        errno = number_of_error;
-        if (failed)
-            return sync_failed(store, number);
-    }
-    if ((from == 0 || first != last) && store->os->fsync(store->log.dir) < 0)
-        return sync_failed(store, last);
-    /* The first sync of all: whoever made the store may have died before its own were done. */
-    if (from == 0 && (store->os->fsync(store->dir) < 0 || ve_sync_parent(store) < 0))
-        return sync_failed(store, last);
-    return VARVE_OK;
-}
-
-int ve_sync_to(varve *store, uint64_t need) {
-    if (ve_word(&store->control->synced) >= need)
-        return VARVE_OK;
-    int result = ve_open_lock(store, "LOCK.sync", &store->lock_sync);
-    if (result == VARVE_OK)
-        result = ve_lock(store, store->lock_sync, "LOCK.sync");
-    if (result < 0)
-        return result;
-    uint64_t synced = ve_word(&store->control->synced), tail = ve_word(&store->control->tail);
-    if (synced < need) { /* else whoever held the lock before has synced for us */
-        if (ve_word(&store->control->sync_failed) != 0)
-            result = ve_fail(store, VARVE_E_SYNC_FAILED,
-                             "%s: an earlier sync failed: nothing more is confirmed until the "
-                             "machine was restarted or the disk mended",
-                             store->path);
-        else
-            result = sync_segments(store, synced, tail);
-        if (result == VARVE_OK)
-            ve_set_word(&store->control->synced, tail);
-    }
-    ve_unlock(store, store->lock_sync);
-    return result;
-}
-
-int varve_sync(varve *store) {
-    int result = ve_enter(store);
-    if (result < 0)
-        return result;
-    if (store->read_only || store->control == NULL)
-        return ve_fail(store, VARVE_E_READ_ONLY, "%s: opened for reading only", store->path);
-    return ve_sync_to(store, ve_word(&store->control->tail));
 }

@@ -41,7 +41,7 @@ static int look(ve_snapshot *s) {
     }
     if (result < 0)
         return ve_fail(store, result == VARVE_E_NOT_FOUND ? VARVE_E_CORRUPT : result, "%s",
-                       from->error[0] != 0 ? from->error : "no manifest holds");
+                       ve_error(from)[0] != 0 ? ve_error(from) : "no manifest holds");
     s->tail = s->tail > from->layout->packed_end ? s->tail : from->layout->packed_end;
     return VARVE_OK;
 }
@@ -63,7 +63,7 @@ static int begin(ve_snapshot *s) {
     if (!s->made && to->os->mkdirat(to->dir, "seg", 0700) < 0 && errno != EEXIST)
         return ve_fail_os(s->store, "%s/seg: cannot be made", to->path);
     int result = to->log.dir >= 0 ? VARVE_OK : ve_log_open(to);
-    return result < 0 ? ve_fail(s->store, result, "%s", to->error) : VARVE_OK;
+    return result < 0 ? ve_fail(s->store, result, "%s", ve_error(to)) : VARVE_OK;
 }
 
 /* Packed segments before the manifest that names them; nothing of the former snapshot goes yet. */
@@ -123,7 +123,7 @@ static int take_over(ve_snapshot *s) {
     if (result == VARVE_OK)
         result = ve_lock(to, to->lock_append, "LOCK.append");
     if (result < 0)
-        return ve_fail(s->store, result, "%s", to->error);
+        return ve_fail(s->store, result, "%s", ve_error(to));
     return ve_snapshot_inspect(s);
 }
 
@@ -151,6 +151,7 @@ static int bring(ve_snapshot *s) {
 }
 
 int varve_snapshot(varve *store, const char *dest, uint32_t flags, varve_snapshot_result *ret) {
+    VE_TURN(store);
     int result = ve_enter(store);
     if (result < 0)
         return result;

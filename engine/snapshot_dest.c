@@ -86,7 +86,7 @@ static int own_way(ve_snapshot *s, const char *what) {
 
 /* Passes on what the directory's own handle says. */
 static int of_dest(ve_snapshot *s, int error) {
-    return error < 0 ? ve_fail(s->store, error, "%s", s->to->error) : error;
+    return error < 0 ? ve_fail(s->store, error, "%s", ve_error(s->to)) : error;
 }
 
 /* Whether a raw segment of the snapshot is what the source has, as far as both have it. What a full

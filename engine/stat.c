@@ -42,7 +42,25 @@ static int stat_segments(varve *store, varve_stats *stats) {
     return VARVE_OK;
 }
 
+static void stat_locks(const vf_control *control, varve_stats *stats) {
+    for (int i = 0; control != NULL && i < VF_LOCKS; i++) {
+        const vf_lock_words *words = &control->lock[i];
+        varve_lock_stats *lock = &stats->lock[i];
+        lock->taken = ve_word(&words->taken);
+        lock->waits = ve_word(&words->waits);
+        lock->waited = ve_word(&words->waited);
+        lock->longest = ve_word(&words->longest);
+        for (int b = 0; b < VF_WAIT_BUCKETS; b++)
+            lock->bucket[b] = ve_word(&words->bucket[b]);
+        lock->holder = ve_word32(&words->holder);
+        lock->since = lock->holder != 0 ? (int64_t)ve_word(&words->since) : 0;
+    }
+}
+_Static_assert((int)VF_LOCKS == (int)VARVE_LOCKS && (int)VF_WAIT_BUCKETS == (int)VARVE_WAIT_BUCKETS,
+               "locks agree");
+
 int varve_stat(varve *store, varve_stats *ret_stats) {
+    VE_TURN(store);
     int result = ve_enter(store);
     if (result == VARVE_OK)
         result = ve_follow_index(store);
@@ -68,6 +86,7 @@ int varve_stat(varve *store, varve_stats *ret_stats) {
     stats.cursors = ve_rows(&store->index, VF_TABLE_CURSORS);
     stats.tail_lsn = ve_tail(store);
     stats.synced_lsn = store->control != NULL ? ve_word(&store->control->synced) : 0;
+    stat_locks(store->control, &stats);
     stats.index_bytes = ve_index_bytes(&store->index);
     if ((result = stat_segments(store, &stats)) < 0)
         return result;

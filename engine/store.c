@@ -5,70 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int ve_fail(varve *store, int error, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(store->error, sizeof store->error, format, arguments);
-    va_end(arguments);
-    return error;
-}
-
-static int error_of_errno(int number) {
-    switch (number) {
-    case ENOSPC:
-    case EDQUOT:
-        return VARVE_E_NO_SPACE;
-    case ENOMEM:
-        return VARVE_E_NO_MEMORY;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return VARVE_E_DENIED;
-    case EUCLEAN:
-        return VARVE_E_INDEX; /* what the index says cannot be */
-    default:
-        return VARVE_E_IO;
-    }
-}
-
-int ve_fail_os(varve *store, const char *format, ...) {
-    int number = errno;
-    va_list arguments;
-    va_start(arguments, format);
-    int used = vsnprintf(store->error, sizeof store->error, format, arguments);
-    va_end(arguments);
-    if (used >= 0 && (size_t)used < sizeof store->error)
-        snprintf(store->error + used, sizeof store->error - (size_t)used, ": %s", strerror(number));
-    return error_of_errno(number);
-}
-
-void ve_say(varve *store, const char *format, ...) {
-    if (store->log_line == NULL)
-        return;
-    char line[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    store->log_line(store->log_context, line);
-}
-
-int ve_enter(varve *store) {
-    if (store->fork_mark == NULL || store->fork_mark[0] == 1) {
-        ve_layout_release(store, store->kept);
-        store->kept = NULL;
-        return VARVE_OK;
-    }
-    return ve_fail(store, VARVE_E_FORKED,
-                   "%s: this handle belongs to the parent process: open the store again",
-                   store->path);
-}
 
 int ve_read_all(const ve_os *os, int fd, void *to, size_t size, uint64_t offset) {
     uint8_t *at = to;
@@ -249,7 +189,7 @@ static int open_for_writing(varve *store) {
         if (result == VARVE_OK && store->index.open)
             return VARVE_OK;
         ve_say(store, "%s: the index is missing or unfit (%s): it is made anew", store->path,
-               store->error);
+               ve_error(store));
     }
     if (result < 0 && result != VARVE_E_INDEX && result != VARVE_E_NOT_FOUND)
         return result;
@@ -286,7 +226,7 @@ static int open_for_reading(varve *store) {
             return result;
         tail = state.tail;
     }
-    ve_control_close(store); /* a snapshot from here on: index and tail belong together */
+    ve_control_let_go(store); /* a snapshot from here on: index and tail belong together */
     store->private_tail = tail;
     return ve_private_index(store, &store->index, &store->private_tail, false);
 }
@@ -309,6 +249,11 @@ static varve *new_handle(const ve_os *os, const char *path) {
     if (store == NULL)
         return NULL;
     store->os = os;
+    if (!ve_turn_begin(store)) {
+        free(store);
+        return NULL;
+    }
+    store->process = os->process();
     store->hold = &store->own_hold;
     store->dir = store->lock_append = store->lock_sync = store->lock_compact = store->write_fd =
         store->log.dir = store->index.dir = -1;
@@ -366,7 +311,7 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
     if (result < 0) {
         if (options->error != NULL && options->error_size > 0)
             snprintf(options->error, options->error_size, "%s",
-                     store->error[0] != 0 ? store->error : varve_strerror(result));
+                     ve_error(store)[0] != 0 ? ve_error(store) : varve_strerror(result));
         varve_close(&store);
         return result;
     }
@@ -386,7 +331,7 @@ static void compact_some(varve *store) {
     options.budget = store->close_budget;
     store->lock_timeout_ms = 1;
     if (store->control != NULL && varve_compact(store, &options, NULL) < 0)
-        ve_say(store, "%s: nothing was packed: %s", store->path, store->error);
+        ve_say(store, "%s: nothing was packed: %s", store->path, ve_error(store));
 }
 
 void varve_close(varve **store_at) {
@@ -410,6 +355,8 @@ void varve_close(varve **store_at) {
             os->close(fds[i]);
     if (store->fork_mark != NULL)
         os->munmap(store->fork_mark, 4096);
+    ve_errors_free(store);
+    pthread_mutex_destroy(&store->turn);
     free(store->path);
     free(store->temp_dir);
     free(store);
@@ -419,10 +366,6 @@ void varve_close(varve **store_at) {
 void varve_options_init(varve_options *options) {
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
-}
-
-const char *varve_last_error(const varve *store) {
-    return store == NULL ? "" : store->error;
 }
 
 varve_str varve_machine_id(const varve *store) {

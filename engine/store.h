@@ -2,6 +2,8 @@
  * The store's inside: what one open handle holds, and how the parts of the engine call each other.
  *
  *  store, control, lock    opening and closing; the page of words; waiting for a lock
+ *  turn, wait              a handle's threads and their errors; waiting for the log to grow
+ *  sync, mend              one sync for all who wait; what the disk did not confirm, written anew
  *  log, segment            raw segments as readers, and as writers, see them
  *  layout, packed, unit    which files hold the log; packed segments; their open blocks
  *  record                  records of either, by lsn
@@ -30,6 +32,7 @@
 #include "format/index.h"
 #include "format/packed.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -198,8 +201,19 @@ typedef struct ve_uids {
 } ve_uids;
 enum { VE_UID_SETS = 256 }; /* a merge may meet records of many sessions in turn */
 
+/* What went wrong, for one thread. */
+enum { VE_ERROR_SIZE = 512 };
+typedef struct ve_error_text {
+    _Atomic uintptr_t thread; /* 0 = nobody's yet */
+    struct ve_error_text *_Atomic next;
+    char text[VE_ERROR_SIZE];
+} ve_error_text;
+
 struct varve {
     const ve_os *os;
+    pthread_mutex_t turn; /* of the thread that is inside; recursive */
+    ve_error_text errors;
+    uint32_t process;
     char *path;
     char *temp_dir;
     int dir, lock_append, lock_sync, lock_compact;
@@ -220,7 +234,12 @@ struct varve {
     uint32_t segment_size;
     varve_str machine;
 
-    vf_control *control;   /* mapped; NULL: none, or not to be believed (read-only) */
+    vf_control *control;   /* mapped; NULL: none, or not to be believed (read-only). Out of turn: ve_control */
+    vf_control **old_controls; /* that other threads may still look at */
+    size_t old_control_count, old_controls_room;
+    vf_control *bell; /* a reader's: the page once more, to say that it waits */
+    bool no_bell;
+    _Atomic bool leading; /* a thread of this handle syncs, or waits for LOCK.sync */
     uint64_t private_tail; /* used when control is NULL */
 
     ve_log log;
@@ -237,18 +256,29 @@ struct varve {
     uint64_t uid_clock;
     int trouble; /* VARVE_E_*: the system failed while something was looked up: what was not found
                     may be there */
-    char error[512];
 };
 
-/* ---- store.c ---- */
+/* ---- turn.c ---- */
 
+bool ve_turn_begin(varve *store);
+varve *ve_turn_take(varve *store); /* NULL: the handle is the parent process's */
+void ve_turn_leave(varve **taken);
+/* First of all in every public call that touches the handle: other threads wait until it returns. */
+#define VE_TURN(store) VE_TURN_AS(turn, store)
+#define VE_TURN_AS(name, store) \
+    varve *name __attribute__((cleanup(ve_turn_leave), unused)) = ve_turn_take(store)
+char *ve_error(varve *store); /* this thread's text, VE_ERROR_SIZE */
+void ve_errors_free(varve *store);
 /* Keeps the line for varve_last_error and returns 'error'. */
 int ve_fail(varve *store, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same for a failed system call: chooses the error by errno, adds its text. */
 int ve_fail_os(varve *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void ve_say(varve *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* 0, or VARVE_E_FORKED. Every public call begins with it. */
+/* 0, or VARVE_E_FORKED. Every public call begins with it, in its turn. */
 int ve_enter(varve *store);
+
+/* ---- store.c ---- */
+
 /* So that the store's directory itself outlives a power cut. */
 int ve_sync_parent(varve *store);
 int ve_open_lock(varve *store, const char *name, int *fd);
@@ -265,9 +295,16 @@ int ve_write_all(const ve_os *os, int fd, const void *from, size_t size, uint64_
 
 int ve_control_open(varve *store);   /* sets store->control if there is one to be believed */
 int ve_control_create(varve *store); /* under the lock: makes or re-makes it, state 0 */
+void ve_control_let_go(varve *store); /* it stays mapped for threads that look at it */
+void ve_control_retire(varve *store, vf_control *control);
 void ve_control_close(varve *store);
+vf_control *ve_control(const varve *store); /* store->control, also out of turn */
 uint64_t ve_word(const le64 *word);           /* atomic, acquire */
 void ve_set_word(le64 *word, uint64_t value); /* atomic, release */
+uint32_t ve_word32(const le32 *word);         /* atomic */
+uint32_t ve_futex(const le32 *word);          /* as its bytes lie */
+void ve_set_word32(le32 *word, uint32_t value);
+uint32_t ve_swap_word32(le32 *word, uint32_t value); /* returns what it was */
 uint64_t ve_tail(const varve *store);
 /* Chain value at the tail; and the moment at which a new tail, with its chain value, is there for
  * all. */
@@ -278,10 +315,30 @@ bool ve_tail_holds(varve *store);
 /* Whether the page that is mapped is still the store's CONTROL. */
 bool ve_control_is_current(const varve *store);
 
-/* ---- lock.c ---- */
+/* ---- lock.c, sync.c, mend.c, wait.c ---- */
 
+enum { VE_SLEEP_MAX = 5000000, VE_WAKE_ALL = INT32_MAX }; /* ns between two looks */
 int ve_lock(varve *store, int fd, const char *name);
+int ve_try_lock(varve *store, int fd, const char *name); /* 1: taken, 0: somebody else has it */
 void ve_unlock(varve *store, int fd);
+void ve_note_holder(varve *store, vf_lock_words *words);
+void ve_note_wait(vf_lock_words *words, int64_t begun, int64_t now);
+void ve_add_word(le64 *word, uint64_t more);
+/* Wakes so many of those who said that they wait. */
+void ve_wake_next(varve *store, le32 *wake, le32 *waiting, int count);
+void ve_bell_close(varve *store);
+/* So that ve_sync_to can be called out of turn. */
+int ve_sync_ready(varve *store);
+/* Everything before 'need' is on disk when it returns: one sync for all who ask at the time. */
+int ve_sync_to(varve *store, uint64_t need);
+/* Leads: LOCK.sync is taken, and no other thread of the handle has it. ve_resign gives it back. */
+int ve_lead(varve *store);
+void ve_resign(varve *store);
+/* Under LOCK.append: if a sync has failed, what it left unconfirmed is written anew and synced. VARVE_E_SYNC_FAILED: that
+ * failed too. */
+int ve_mend(varve *store);
+/* Writes the records of raw segments in [from, to) once more where they are; each must hold. */
+int ve_rewrite(varve *store, uint64_t from, uint64_t to);
 
 /* ---- log.c, record.c ---- */
 
@@ -307,6 +364,8 @@ int ve_log_measure(varve *store, ve_segment *segment);
 bool ve_is_damage(int error);
 /* Forgets what is known of a segment: it was moved away, or is begun anew. */
 void ve_log_forget(varve *store, uint32_t number);
+/* Its file was replaced by one that holds the same: what is read from here on comes from there. */
+void ve_log_renew(varve *store, uint32_t number);
 /* A raw segment that can be read up to 'end' bytes, mapped; NULL and the reason in varve_last_error. */
 ve_segment *ve_log_segment(varve *store, uint32_t number);
 /* lsn at which a raw segment ends for readers: named by its successor, or the tail. */
@@ -720,7 +779,6 @@ int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t 
                      uint64_t hole_from, uint64_t hole_to);
 /* Opens segment 'number' for writing, if another one is open or none. */
 int ve_segment_write(varve *store, uint32_t number);
-int ve_sync_to(varve *store, uint64_t need);
 /* Whether the file has other links: a snapshot may have it too, so it is never written to. */
 bool ve_segment_is_shared(varve *store, uint32_t number);
 

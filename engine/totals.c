@@ -69,6 +69,7 @@ static int add_carefully(varve *store, varve_totals *totals, uint64_t row, uint3
 }
 
 int varve_session_totals(varve *store, varve_totals *ret_totals) {
+    VE_TURN(store);
     int result = ve_enter(store);
     if (result == VARVE_OK)
         result = ve_follow_index(store);

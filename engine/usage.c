@@ -94,6 +94,7 @@ static bool is_none(const vf_usage *row) {
 
 int varve_usage_each(varve *store, int (*each)(void *context, const varve_usage *usage),
                      void *context) {
+    VE_TURN(store);
     int result = ve_enter(store);
     if (result == VARVE_OK)
         result = ve_follow_index(store);

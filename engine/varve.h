@@ -25,7 +25,11 @@
  *     Token classes are disjoint, except that reasoning is part of output.
  *
  * Caveats
- *  - One thread at a time per handle and its cursors; any number of handles, processes and readers per store.
+ *  - Any number of processes and handles per store. One handle may be used by several threads, a batch, cursor, scan or
+ *    list by one at a time: calls on a handle and on what it made wait for each other, all but the wait for the disk in
+ *    varve_append and varve_sync, and varve_wait, where threads are together. What takes long (varve_compact, varve_verify,
+ *    varve_merge, ...) keeps the others waiting: give it a handle of its own, as readers that are to run side by side.
+ *    No call may be under way when the handle is closed. varve_last_error is that of the calling thread.
  *  - After fork() the child must not use a handle that it inherited: calls answer VARVE_E_FORKED. Closing is fine.
  *  - The store must lie on a file system with working flock() and shared memory maps to be written (not NFS).
  *  - Pointers in what a cursor or scan gives out hold until its next call.
@@ -223,7 +227,8 @@ VARVE_API void varve_options_init(varve_options *options);
  * the machine reads the log once to find its end and to make the index. */
 VARVE_API int varve_open(const char *path, const varve_options *options, varve **ret_store);
 VARVE_API void varve_close(varve **store);
-/* The last failure on this handle in one line: what, where (file, offset), what to do. Holds until the next call. */
+/* The calling thread's last failure on this handle in one line: what, where (file, offset), what to do. Holds until its
+ * next call. */
 VARVE_API const char *varve_last_error(const varve *store);
 VARVE_API varve_str varve_machine_id(const varve *store);
 
@@ -272,10 +277,18 @@ typedef struct varve_appended {
 
 /* Appends a batch: all or none of it, also after a crash. Assigns seq and lsn. The batch can be used again after
  * varve_batch_clear. ret may be NULL (else set ret->size). VARVE_E_SYNC_FAILED: it is in the store and seen by
- * readers, but the disk has not confirmed it. */
+ * readers, but the disk has not confirmed it; the next durable append writes it anew first, and is refused with the same
+ * error, storing nothing, if that fails. VARVE_E_BUSY: others kept the lock for as long as lock_timeout_ms; nothing was
+ * appended. */
 VARVE_API int varve_append(varve *store, varve_batch *batch, varve_durability durability, varve_appended *ret);
 /* Everything that was published when the call began is on disk when it returns. */
 VARVE_API int varve_sync(varve *store);
+
+/* Waits until the log has grown: its end is not *at any more. 1 and the end in *at; 0 after timeout_ms (-1: never). Begin
+ * with 0. To follow a store: wait, then read what lies behind the event that was read last, again and again; appends wake
+ * who waits within microseconds, or a millisecond if the handle may not write to CONTROL. A change of *at without an event
+ * is possible. VARVE_E_READ_ONLY: the handle reads a snapshot, which does not grow. */
+VARVE_API int varve_wait(varve *store, uint64_t *at, int timeout_ms);
 
 /* State of an input: returns its size and copies at most 'room' bytes. VARVE_E_NOT_FOUND if nothing was said. */
 VARVE_API int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t room);
@@ -474,6 +487,16 @@ VARVE_API int varve_usage_each(varve *store, int (*each)(void *context, const va
 
 /* ---- Care ---- */
 
+enum { VARVE_LOCK_APPEND, VARVE_LOCK_SYNC, VARVE_LOCK_COMPACT, VARVE_LOCKS };
+enum { VARVE_WAIT_BUCKETS = 24 };
+/* Of a lock, since the machine was started or CONTROL made. LOCK.sync: waits for another's sync count. */
+typedef struct varve_lock_stats {
+    uint64_t taken, waits;       /* how often; of these, or instead, how often it was waited for */
+    uint64_t waited, longest;    /* ns, all waits and the longest */
+    uint64_t bucket[VARVE_WAIT_BUCKETS]; /* waits of [2^n, 2^(n+1)) microseconds; the ends hold the rest */
+    uint32_t holder;             /* process that has it now, as it knows itself; 0 = none. A hint: it may be gone */
+    int64_t since;               /* ns, of the holder */
+} varve_lock_stats;
 typedef struct varve_stats {
     size_t size;
     uint64_t sessions, stubs, events, charges, cursors;
@@ -484,6 +507,7 @@ typedef struct varve_stats {
     uint32_t packed_segments;
     uint64_t packed_bytes;     /* of them on disk */
     uint64_t packed_total, written_total; /* bytes of raw segments ever packed, and bytes ever written by compaction */
+    varve_lock_stats lock[VARVE_LOCKS]; /* zeros where CONTROL is not to be believed */
 } varve_stats;
 VARVE_API int varve_stat(varve *store, varve_stats *ret_stats);
 

@@ -97,7 +97,7 @@ static void check_record(verification *v, const char *file, const ve_record *rec
 static uint32_t check_segment(verification *v, uint32_t number, const char *file) {
     ve_segment *segment = ve_log_segment(v->store, number);
     if (segment == NULL) {
-        tell(v, VARVE_E_CORRUPT, file, 0, "%s", v->store->error);
+        tell(v, VARVE_E_CORRUPT, file, 0, "%s", ve_error(v->store));
         return 0;
     }
     uint64_t end = ve_log_end(v->store, number), lsn = vf_lsn(number, VF_SEGMENT_HEADER);
@@ -140,7 +140,7 @@ static void check_packed(verification *v, ve_packed *packed) {
     uint64_t lsn = packed->first, damage = 0;
     snprintf(file, sizeof file, "seg/%08u.seg", packed->number);
     if (ve_layout_file(v->store, packed->first, &packed) != 1) {
-        tell(v, VARVE_E_CORRUPT, file, 0, "%s", v->store->error);
+        tell(v, VARVE_E_CORRUPT, file, 0, "%s", ve_error(v->store));
         return;
     }
     size_t body = (size_t)packed->file_size - VF_PACKED_FOOTER;
@@ -158,19 +158,19 @@ static void check_packed(verification *v, ve_packed *packed) {
     while (ve_log_next(v->store, lsn, packed->end, &record, &damage) == 1) {
         if (damage != 0)
             tell(v, VARVE_E_CORRUPT, file, 0, "records of a block are not served: %s",
-                 v->store->error);
+                 ve_error(v->store));
         check_record(v, file, &record);
         lsn = record.lsn + 1;
         ve_hold_drop(v->store, v->store->hold);
     }
     if (damage != 0)
-        tell(v, VARVE_E_CORRUPT, file, 0, "records of a block are not served: %s", v->store->error);
+        tell(v, VARVE_E_CORRUPT, file, 0, "records of a block are not served: %s", ve_error(v->store));
 }
 
 static void check_log(verification *v) {
     ve_layout *layout = ve_layout_now(v->store);
     if (layout == NULL) {
-        tell(v, VARVE_E_CORRUPT, "manifest", 0, "%s", v->store->error);
+        tell(v, VARVE_E_CORRUPT, "manifest", 0, "%s", ve_error(v->store));
         return;
     }
     for (size_t i = 0; i < layout->files; i++)
@@ -409,6 +409,7 @@ static void check_identity(verification *v) {
 
 int varve_verify(varve *store, uint32_t flags,
                  void (*tell_one)(void *context, const varve_finding *finding), void *context) {
+    VE_TURN(store);
     int result = ve_enter(store);
     if (result < 0)
         return result;

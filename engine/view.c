@@ -180,6 +180,7 @@ static bool started_then(const ve_os *os, const varve_session *session, uint64_t
 }
 
 int varve_session_process(varve *store, const varve_session *session) {
+    VE_TURN(store);
     int result = ve_enter(store);
     if (result < 0)
         return result;
@@ -203,5 +204,6 @@ int varve_session_process(varve *store, const varve_session *session) {
 }
 
 int varve_session_is_process_running(varve *store, const varve_session *session) {
+    VE_TURN(store);
     return varve_session_process(store, session) == VARVE_PROCESS_RUNNING;
 }

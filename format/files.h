@@ -87,6 +87,21 @@ uint32_t vf_segment_chain(const vf_segment_header *header);
  * The 64-bit words at offsets 64.. are read and written atomically in place.
  */
 enum { VF_CONTROL_SIZE = 4096 };
+enum { VF_LOCK_APPEND, VF_LOCK_SYNC, VF_LOCK_COMPACT, VF_LOCKS };
+enum { VF_WAIT_BUCKETS = 24 };
+typedef struct {
+    le32 wake;      /*  0 futex word: changes when the lock was released and somebody waited */
+    le32 waiting;   /*  4 not 0: somebody may wait on 'wake' */
+    le32 holder;    /*  8 process id of the holder, 0 = none: a hint */
+    le32 reserved0; /* 12 zero */
+    le64 since;     /* 16 ns since 1970: when it was taken */
+    le64 taken;     /* 24 how often */
+    le64 waits;     /* 32 how often somebody waited for it, */
+    le64 waited;    /* 40 how long in sum, ns, */
+    le64 longest;   /* 48 and at most */
+    le64 reserved1; /* 56 zero */
+    le64 bucket[VF_WAIT_BUCKETS]; /* 64 waits of [2^n, 2^(n+1)) us */
+} vf_lock_words;
 #define VF_CONTROL_MAGIC "VARVECTL"
 typedef struct {
     uint8_t magic[8];       /*   0 */
@@ -110,11 +125,18 @@ typedef struct {
     le64 last_record;       /* 152 lsn of the last record before the tail, 0 = the segment is empty: belongs to chain */
     le64 last_record_other; /* 160 and this one to chain_other */
     le64 manifest;          /* 168 generation of the manifest in force, 0 = nothing is packed */
-    uint8_t reserved1[16];  /* 176 zero */
-    le32 wake;              /* 192 futex word: changes with each publication */
-    le32 waiters;           /* 196 somebody waits on 'wake' */
-    uint8_t reserved2[3896];/* 200 zero */
+    le64 syncing;           /* 176 the tail up to which a sync is under way, 0 = none */
+    uint8_t reserved1[8];   /* 184 zero */
+    le32 wake;              /* 192 futex word: changes with a publication for which somebody waits */
+    le32 waiters;           /* 196 not 0: somebody may wait on 'wake' */
+    uint8_t reserved2[56];  /* 200 zero */
+    vf_lock_words lock[VF_LOCKS]; /* 256 */
+    uint8_t reserved3[3072];/* 1024 zero */
 } vf_control;
+_Static_assert(sizeof(vf_lock_words) == 256, "words of a lock");
+_Static_assert(offsetof(vf_lock_words, bucket) == 64, "waits by length");
+_Static_assert(offsetof(vf_control, syncing) == 176, "CONTROL.syncing");
+_Static_assert(offsetof(vf_control, lock) == 256, "CONTROL.lock");
 _Static_assert(sizeof(vf_control) == VF_CONTROL_SIZE, "CONTROL size");
 _Static_assert(offsetof(vf_control, state) == 64, "CONTROL.state");
 _Static_assert(offsetof(vf_control, tail) == 72, "CONTROL.tail");

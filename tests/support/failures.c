@@ -125,6 +125,18 @@ static void plain_sleep(int64_t nanoseconds) {
     ve_os_system.sleep(nanoseconds);
 }
 
+static void plain_wait(void *word, uint32_t seen, int64_t nanoseconds) {
+    ve_os_system.wait(word, seen, nanoseconds);
+}
+
+static void plain_wake(void *word, int count) {
+    ve_os_system.wake(word, count);
+}
+
+static uint32_t plain_process(void) {
+    return ve_os_system.process();
+}
+
 static int failing_boot_id(uint8_t ret_id[16]) {
     return fails(false, false) ? -1 : ve_os_system.boot_id(ret_id);
 }
@@ -152,5 +164,8 @@ const ve_os failures_os = {
     .now = plain_now,
     .monotonic = plain_monotonic,
     .sleep = plain_sleep,
+    .wait = plain_wait,
+    .wake = plain_wake,
+    .process = plain_process,
     .boot_id = failing_boot_id,
 };

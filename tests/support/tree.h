@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Sum over names, sizes, modes and bytes of everything below. */
+/* Sum over names, sizes, modes and bytes of everything below, without the words of CONTROL by which processes wait. */
 uint64_t tree_sum(const char *path);
 /* Calls 'each' for every file below 'path', with its name below it. */
 void tree_each(const char *path, void (*each)(void *context, const char *name, size_t size), void *context);
