@@ -51,11 +51,13 @@ void ve_note_holder(varve *store, vf_lock_words *words) {
 }
 
 /* Who is to be blamed, as far as that was written down. */
-static int busy(varve *store, const vf_lock_words *words, const char *name) {
+static int busy(varve *store, vf_lock_words *words, const char *name, int64_t begun) {
     char holder[80] = "another process has";
     uint32_t process = words == NULL ? 0 : ve_word32(&words->holder);
     if (process != 0)
         snprintf(holder, sizeof holder, "process %u (as it seems) has", process);
+    if (words != NULL)
+        ve_note_wait(words, begun, store->os->monotonic());
     return ve_fail(store, VARVE_E_BUSY, "%s/%s: %s held it for %d ms; try again", store->path, name,
                    holder, store->lock_timeout_ms);
 }
@@ -85,7 +87,7 @@ int ve_lock(varve *store, int fd, const char *name) {
         int64_t now = os->monotonic();
         begun = i == 0 ? now : begun;
         if (store->lock_timeout_ms >= 0 && now - begun > (int64_t)store->lock_timeout_ms * 1000000)
-            return busy(store, words, name);
+            return busy(store, words, name, begun);
         words = words_of(store, fd);
         uint32_t seen = words == NULL ? 0 : ve_futex(&words->wake);
         bool last = words != NULL && i >= TRIES; /* try before the sleep */
