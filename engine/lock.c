@@ -82,7 +82,6 @@ int ve_lock(varve *store, int fd, const char *name) {
     vf_lock_words *words = words_of(store, fd);
     int taken = try_lock(store, fd, name);
     int64_t begun = 0, pause = 20000;
-    bool slept = false;
     for (int i = 0; taken == 0; i++) {
         int64_t now = os->monotonic();
         begun = i == 0 ? now : begun;
@@ -91,14 +90,13 @@ int ve_lock(varve *store, int fd, const char *name) {
         words = words_of(store, fd);
         uint32_t seen = words == NULL ? 0 : ve_futex(&words->wake);
         bool last = words != NULL && i >= TRIES; /* try before the sleep */
-        if (last)
+        if (last) /* so it is set, for others that may sleep still, when one who slept has the lock */
             ve_swap_word32(&words->waiting, 1);
         taken = try_lock(store, fd, name);
         if (taken != 0)
             break;
         if (last) {
             os->wait(&words->wake, seen, VE_SLEEP_MAX);
-            slept = true;
         } else if (words == NULL) {
             os->sleep(pause);
             pause = pause < 500000 ? pause + pause / 4 : pause;
@@ -108,8 +106,6 @@ int ve_lock(varve *store, int fd, const char *name) {
         return taken;
     if (words != NULL) {
         ve_note_holder(store, words);
-        if (slept)
-            ve_swap_word32(&words->waiting, 1); /* for others that may sleep still */
         if (begun != 0)
             ve_note_wait(words, begun, os->monotonic());
     }

@@ -211,6 +211,32 @@ static void who_waits_is_woken(void **state) {
     scratch_free(path);
 }
 
+static bool append_once(varve *store, uint32_t number) {
+    return append_one(store, number, VARVE_NONE);
+}
+
+/* One who is woken wakes the next when he is done, though nobody has come to wait since. */
+static void sleepers_are_woken_one_by_one(void **state) {
+    (void)state;
+    static ve_os os;
+    os = table(true);
+    char *path = scratch_new();
+    varve *store = NULL;
+    pid_t child[MANY];
+    begin();
+    assert_true(work_open(&os, path, 0, &store));
+    assert_int_equal(ve_lock(store, store->lock_append, "LOCK.append"), VARVE_OK);
+    for (uint32_t i = 0; i < MANY; i++)
+        child[i] = start(&os, path, append_once, i);
+    while (atomic_load(&board->sleeping) < MANY)
+        sched_yield();
+    ve_unlock(store, store->lock_append);
+    finish(child, MANY);
+    scratch_check_seq(store, "of-5", 1);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 /* Where nobody can be woken, locks are polled. */
 static void without_futexes_nobody_is_lost(void **state) {
     (void)state;
@@ -280,6 +306,7 @@ int main(void) {
         cmocka_unit_test(without_futexes_too),
         cmocka_unit_test(processes_share_a_sync),
         cmocka_unit_test(who_waits_is_woken),
+        cmocka_unit_test(sleepers_are_woken_one_by_one),
         cmocka_unit_test(without_futexes_nobody_is_lost),
         cmocka_unit_test(who_holds_a_lock_is_told),
     };
