@@ -6,6 +6,7 @@
 #include "tools/query.h"
 
 #include <string.h>
+#include <time.h>
 
 static const char help[] =
     "usage: varve events [SESSION...] [options]\n"
@@ -16,13 +17,14 @@ static const char help[] =
     "options, which events:\n"
     QUERY_EVENT_HELP
     "  --from-seq N           of a session: begin at this seq\n"
-    "  --from-lsn N           of the store: begin at this lsn\n"
+    "  --from-lsn N           of the store: begin at this lsn (--from N says the same)\n"
     "  --all, -a              also the records that set attributes (record: \"session\")\n"
     "options, in which order, how many, how:\n"
     "  --order ORDER          lsn, or time: an event without a time stands behind the one that was\n"
     "                         before it in its source. By time, keep memory small with --limit\n"
     "  --reverse, -r          backwards, from the last (or from --from-seq, --from-lsn)\n"
     "  --limit N, -n N        at most N (0 = no limit)\n"
+    "  --follow, -f           then wait for more, and print what comes as soon as it is there\n"
     "  --no-payload           jsonl: leave the payloads out (a table never has them)\n"
     "\n"
     QUERY_WHEN_HELP
@@ -33,6 +35,7 @@ static const char help[] =
     "example:\n"
     "  varve events 3f2a9c1e --reverse --limit 5\n"
     "  varve --format jsonl events --type assistant --no-payload | jq .output_tokens\n"
+    "  varve --format jsonl events --follow --from-lsn 4294971392\n"
     "\n"
     "exit codes: 0 done, 2 wrong usage, 3 could not do it\n";
 
@@ -50,19 +53,20 @@ static const struct out_column columns[] = {
 
 struct wish {
     struct query_events events;
-    uint64_t from_seq, from_lsn, limit;
+    uint64_t from_seq, from_lsn, limit, left;
     const char *order;
-    int reverse, all, no_payload;
+    int reverse, all, no_payload, follow;
     varve_event_filter filter;
 };
 
-static int print_all(struct cli *cli, const struct wish *wish) {
+/* Prints what the filter finds, of which *last is then the last lsn; counts down a limit. 0, 1: enough, or
+ * negative. */
+static int print_found(struct cli *cli, struct wish *wish, struct out *out, uint64_t *last) {
     varve_cursor *cursor = NULL;
     int error = varve_event_list(cli->store, &wish->filter, &cursor), done = 0;
     if (error < 0) {
-        return cli_fail_store(cli, error);
+        return error;
     }
-    struct out *out = out_rows(cli, columns, sizeof columns / sizeof *columns);
     varve_event event;
     varve_event_init(&event);
     while (!done && (error = varve_cursor_next(cursor, &event)) == 1) {
@@ -72,11 +76,46 @@ static int print_all(struct cli *cli, const struct wish *wish) {
             event_table_fields(out, &event);
         }
         done = out_end(out);
+        *last = event.lsn > *last ? event.lsn : *last;
+        if (wish->limit > 0 && --wish->left == 0) {
+            done = 1;
+        }
         varve_event_init(&event);
     }
-    out_close(&out);
     varve_cursor_close(&cursor);
-    return error < 0 ? cli_fail_store(cli, error) : EXIT_OKAY;
+    return error < 0 ? error : done;
+}
+
+/* Where no writer has been since the machine was started, there is nothing yet to wait on. */
+static int wait_for_writer(struct cli *cli) {
+    struct timespec half = {.tv_nsec = 500000000};
+    nanosleep(&half, NULL);
+    varve_close(&cli->store);
+    return cli_open(cli, VARVE_OPEN_READ_ONLY);
+}
+
+static int print_all(struct cli *cli, struct wish *wish) {
+    struct out *out = out_rows(cli, columns, sizeof columns / sizeof *columns);
+    uint64_t last = wish->filter.after_lsn, tail = 0;
+    int error = 0, answer = EXIT_OKAY;
+    wish->left = wish->limit;
+    do {
+        int grown = wish->follow ? varve_wait(cli->store, &tail, -1) : 1;
+        error = grown < 0 && grown != VARVE_E_READ_ONLY ? grown
+                                                        : print_found(cli, wish, out, &last);
+        if (error != 0 || !wish->follow || out_flush(out)) {
+            break;
+        }
+        if (grown < 0) {
+            answer = wait_for_writer(cli);
+        } else if (tail - 1 > last) { /* up to there everything was looked at */
+            last = tail - 1;
+        }
+        wish->filter.after_lsn = last;
+        wish->filter.limit = wish->left;
+    } while (answer == EXIT_OKAY);
+    out_close(&out);
+    return error < 0 ? cli_fail_store(cli, error) : answer;
 }
 
 /* What was said, before the store is opened. */
@@ -102,6 +141,9 @@ static int read_wish(struct wish *wish, int sessions) {
     filter->flags |= (by_time ? VARVE_EVENTS_BY_TIME : 0u) |
                      (wish->reverse ? VARVE_EVENTS_REVERSE : 0u) |
                      (wish->all ? VARVE_EVENTS_SETTINGS : 0u);
+    if (wish->follow && (by_time || wish->reverse)) {
+        return cli_usage("--follow goes forward by lsn: without --order time and --reverse");
+    }
     filter->limit = wish->limit;
     if (wish->from_seq != QUERY_NONE) {
         filter->from_seq = wish->from_seq;
@@ -117,7 +159,7 @@ static int read_wish(struct wish *wish, int sessions) {
 int cmd_events(struct cli *cli, int argc, char **argv) {
     struct wish wish = {
         .events = query_events_none, .from_seq = QUERY_NONE, .from_lsn = QUERY_NONE};
-    struct cli_option options[QUERY_EVENT_OPTIONS + 7] = {
+    struct cli_option options[QUERY_EVENT_OPTIONS + 9] = {
         {.name = "from-seq", .ret_number = &wish.from_seq},
         {.name = "from-lsn", .ret_number = &wish.from_lsn},
         {.name = "reverse", .letter = 'r', .ret_flag = &wish.reverse},
@@ -125,8 +167,10 @@ int cmd_events(struct cli *cli, int argc, char **argv) {
         {.name = "order", .ret_text = &wish.order},
         {.name = "all", .letter = 'a', .ret_flag = &wish.all},
         {.name = "no-payload", .ret_flag = &wish.no_payload},
+        {.name = "follow", .letter = 'f', .ret_flag = &wish.follow},
+        {.name = "from", .ret_number = &wish.from_lsn},
     };
-    query_event_options(&wish.events, options + 7);
+    query_event_options(&wish.events, options + 9);
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
     if (answer == CLI_GO_ON) {
         answer = read_wish(&wish, argc > 1);

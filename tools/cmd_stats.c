@@ -3,6 +3,8 @@
  */
 #include "tools/out.h"
 
+#include <stdio.h>
+
 static const char help[] =
     "usage: varve stats\n"
     "\n"
@@ -11,6 +13,11 @@ static const char help[] =
     "paid for, each counted once. tail_lsn: where the next record goes; synced_lsn: what lies "
     "before\n"
     "it is known to be on disk. quarantined: damaged files that were set aside, not removed.\n"
+    "\n"
+    "Of each lock, since the machine was started: how often it was taken and waited for (for the\n"
+    "disk: how often one sync served several), the longest wait and all waits by length (the\n"
+    "number of those shorter than so many microseconds, but not than half of that), and which\n"
+    "process holds it now, as far as that can be told.\n"
     "\n"
     "example:\n"
     "  varve --format jsonl stats | jq .log_bytes\n"
@@ -24,6 +31,28 @@ static int64_t amplification(const varve_stats *stats) {
     return stats->packed_total == 0
                ? 100
                : (int64_t)(100 + 100 * (double)stats->written_total / packed);
+}
+
+static void print_lock(struct out *out, const char *name, const varve_lock_stats *lock) {
+    out_object(out, name);
+    out_number(out, "taken", (int64_t)lock->taken);
+    out_number(out, "waits", (int64_t)lock->waits);
+    out_number(out, "waited_us", (int64_t)(lock->waited / 1000));
+    out_number(out, "longest_us", (int64_t)(lock->longest / 1000));
+    out_object(out, "waits_below_us");
+    for (int i = 0; i < VARVE_WAIT_BUCKETS; i++) {
+        char below[24];
+        snprintf(below, sizeof below, "%llu", 2ull << i);
+        if (lock->bucket[i] > 0) {
+            out_number(out, below, (int64_t)lock->bucket[i]);
+        }
+    }
+    out_object_end(out);
+    if (lock->holder != 0) {
+        out_number(out, "holder", lock->holder);
+        out_time(out, "since", lock->since);
+    }
+    out_object_end(out);
 }
 
 static void print_stats(struct cli *cli, const varve_stats *stats) {
@@ -48,6 +77,9 @@ static void print_stats(struct cli *cli, const varve_stats *stats) {
     out_numeral(out, "tail_lsn", stats->tail_lsn);
     out_numeral(out, "synced_lsn", stats->synced_lsn);
     out_number(out, "quarantined", stats->quarantined);
+    print_lock(out, "append_lock", &stats->lock[VARVE_LOCK_APPEND]);
+    print_lock(out, "sync_lock", &stats->lock[VARVE_LOCK_SYNC]);
+    print_lock(out, "compact_lock", &stats->lock[VARVE_LOCK_COMPACT]);
     (void)out_end(out);
     out_close(&out);
 }

@@ -75,6 +75,14 @@ int out_end(struct out *out) {
     return cli_stdout_failed();
 }
 
+int out_flush(struct out *out) {
+    if (out->table) {
+        table_flush(out->table);
+    }
+    (void)fflush(stdout);
+    return cli_stdout_failed();
+}
+
 void out_rule(struct out *out) {
     if (out->table) {
         table_rule(out->table);

@@ -32,6 +32,8 @@ void out_close(struct out **out);
 void out_begin(struct out *out);
 /* 0, or 1 if standard output takes no more and going on is in vain. */
 int out_end(struct out *out);
+/* All that was ended is on standard output when it returns. As out_end. */
+int out_flush(struct out *out);
 /* A table draws a line before the next row. */
 void out_rule(struct out *out);
 

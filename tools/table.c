@@ -253,6 +253,12 @@ void table_end(struct table *table) {
     }
 }
 
+void table_flush(struct table *table) {
+    if (table->rows > 0) {
+        settle(table);
+    }
+}
+
 void table_free(struct table **table) {
     if (*table) {
         settle(*table);

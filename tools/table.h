@@ -17,5 +17,7 @@ void table_begin(struct table *table);
 void table_cell(struct table *table, const char *field, const char *text, size_t size);
 void table_end(struct table *table);
 void table_rule(struct table *table);
+/* Prints the rows that are held back, if there are any: the widths are settled with them. */
+void table_flush(struct table *table);
 
 #endif
