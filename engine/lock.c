@@ -90,7 +90,8 @@ int ve_lock(varve *store, int fd, const char *name) {
         words = words_of(store, fd);
         uint32_t seen = words == NULL ? 0 : ve_futex(&words->wake);
         bool last = words != NULL && i >= TRIES; /* try before the sleep */
-        if (last) /* so it is set, for others that may sleep still, when one who slept has the lock */
+        if (last) /* so it is set, for others that may sleep still, when one who slept has the lock
+                   */
             ve_swap_word32(&words->waiting, 1);
         taken = try_lock(store, fd, name);
         if (taken != 0)

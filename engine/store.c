@@ -334,11 +334,25 @@ static void compact_some(varve *store) {
         ve_say(store, "%s: nothing was packed: %s", store->path, ve_error(store));
 }
 
+static void close_files(varve *store) {
+    int fds[] = {store->write_fd, store->lock_append, store->lock_sync, store->lock_compact,
+                 store->dir};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        if (fds[i] >= 0)
+            store->os->close(fds[i]);
+}
+
 void varve_close(varve **store_at) {
     varve *store = store_at == NULL ? NULL : *store_at;
     if (store == NULL)
         return;
+    *store_at = NULL;
     const ve_os *os = store->os;
+    if (!ve_turn_end(
+            store)) { /* a child, made while another thread was inside: nothing is believed */
+        close_files(store);
+        return;
+    }
     if (store->close_budget > 0 && !store->read_only && ve_enter(store) == VARVE_OK)
         compact_some(store);
     ve_uid_free(store);
@@ -348,11 +362,7 @@ void varve_close(varve **store_at) {
     ve_index_close(&store->index);
     ve_control_close(store);
     ve_log_close(store);
-    int fds[] = {store->write_fd, store->lock_append, store->lock_sync, store->lock_compact,
-                 store->dir};
-    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
-        if (fds[i] >= 0)
-            os->close(fds[i]);
+    close_files(store);
     if (store->fork_mark != NULL)
         os->munmap(store->fork_mark, 4096);
     ve_errors_free(store);
@@ -360,7 +370,6 @@ void varve_close(varve **store_at) {
     free(store->path);
     free(store->temp_dir);
     free(store);
-    *store_at = NULL;
 }
 
 void varve_options_init(varve_options *options) {

@@ -263,6 +263,7 @@ struct varve {
 bool ve_turn_begin(varve *store);
 varve *ve_turn_take(varve *store); /* NULL: the handle is the parent process's */
 void ve_turn_leave(varve **taken);
+bool ve_turn_end(varve *store); /* false: another thread is inside, for ever if this is a child */
 /* First of all in every public call that touches the handle: other threads wait until it returns. */
 #define VE_TURN(store) VE_TURN_AS(turn, store)
 #define VE_TURN_AS(name, store) \

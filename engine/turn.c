@@ -38,6 +38,13 @@ bool ve_turn_begin(varve *store) {
     return made;
 }
 
+bool ve_turn_end(varve *store) {
+    if (pthread_mutex_trylock(&store->turn) != 0)
+        return false;
+    pthread_mutex_unlock(&store->turn);
+    return true;
+}
+
 int ve_enter(varve *store) {
     if (is_ours(store)) {
         ve_layout_release(store, store->kept);
