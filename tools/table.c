@@ -18,6 +18,7 @@ enum {
     CELL_BYTES = 600, /* a longer text is cut */
     COLUMNS_MAX = 16,
     WIDEST_TEXT = 60, /* of a column that may be cut, when no terminal sets the limit */
+    WHOLE_ID = 36,    /* a UUID */
 };
 
 struct cell {
@@ -36,6 +37,7 @@ struct table {
     size_t terminal;                   /* its width, 0 = no terminal */
     unsigned char hidden[COLUMNS_MAX]; /* left out, as the terminal is too narrow */
     int rule_next, settled, color;
+    int open; /* rows were printed before all of them were known */
 };
 
 static size_t terminal_width(void) {
@@ -158,6 +160,10 @@ static void settle_widths(struct table *table) {
             size_t wide = text_width(table->text + cell->at, cell->size);
             width = wide > width ? wide : width;
         }
+        if (table->open && (column->flags & OUT_CUT)) { /* what comes may be longer */
+            size_t likely = column->flags & OUT_KEEP ? WHOLE_ID : WIDEST_TEXT;
+            width = width < likely ? likely : width;
+        }
         int limited = (column->flags & OUT_CUT) && !(column->flags & OUT_KEEP);
         if (limited && !table->terminal && width > WIDEST_TEXT) {
             width = WIDEST_TEXT;
@@ -255,6 +261,7 @@ void table_end(struct table *table) {
 
 void table_flush(struct table *table) {
     if (table->rows > 0) {
+        table->open = 1;
         settle(table);
     }
 }
