@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #ifdef __linux__
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -88,6 +89,40 @@ static int os_room(int fd, uint64_t *ret_free) {
     return 0;
 }
 
+static int os_kind(int fd, uint32_t *ret_kind) {
+    struct statfs status;
+    if (fstatfs(fd, &status) < 0)
+        return -1;
+    *ret_kind = (uint32_t)status.f_type;
+    return 0;
+}
+
+static int os_chmod(int fd, unsigned mode) {
+    return fchmod(fd, (mode_t)mode);
+}
+
+static int os_chown(int fd, uint32_t user, uint32_t group) {
+    return fchown(fd, (uid_t)user, (gid_t)group);
+}
+
+static uint32_t os_user(void) {
+    return (uint32_t)geteuid();
+}
+
+static uint32_t os_process(void) {
+    return (uint32_t)getpid();
+}
+
+static int os_wipe_on_fork(void *at, size_t size) {
+#ifdef MADV_WIPEONFORK
+    return madvise(at, size, MADV_WIPEONFORK);
+#else
+    (void)at, (void)size;
+    errno = EINVAL;
+    return -1;
+#endif
+}
+
 static int os_random(void *to, size_t size) {
     return getrandom(to, size, 0) == (ssize_t)size ? 0 : -1;
 }
@@ -135,10 +170,6 @@ static void os_wake(void *word, int count) {
 }
 #endif
 
-static uint32_t os_process(void) {
-    return (uint32_t)getpid();
-}
-
 /* Reads the kernel's boot id (a UUID in text) into 16 bytes. */
 static int os_boot_id(uint8_t ret_id[16]) {
     char text[64];
@@ -178,12 +209,17 @@ const ve_os ve_os_system = {
     .mkdirat = os_mkdirat,
     .list = os_list,
     .room = os_room,
+    .kind = os_kind,
+    .chmod = os_chmod,
+    .chown = os_chown,
+    .user = os_user,
+    .process = os_process,
+    .wipe_on_fork = os_wipe_on_fork,
     .random = os_random,
     .now = os_now,
     .monotonic = os_monotonic,
     .sleep = os_sleep,
     .wait = os_wait,
     .wake = os_wake,
-    .process = os_process,
     .boot_id = os_boot_id,
 };
