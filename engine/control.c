@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -185,7 +186,11 @@ static int map_new(varve *store, int fd, void **ret_map) {
         map = os->mmap(VF_CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED)
         return ve_place_no_maps(store);
-    int result = store->private_control ? VARVE_OK : ve_probe_map(store, fd, map);
+    static const le64 not_valid;
+    int result = ve_probe_map(store, fd, store->private_control ? NULL : map);
+    if (result == VARVE_OK && store->private_control &&
+        ve_write_all(os, fd, &not_valid, sizeof not_valid, offsetof(vf_control, state)) < 0)
+        result = ve_fail_os(store, "%s/CONTROL: cannot be written", store->path);
     if (result < 0)
         os->munmap(map, VF_CONTROL_SIZE);
     else

@@ -221,48 +221,74 @@ int ve_probe_lock(varve *store, int held, const char *name) {
                : no_locks(store, number < 0 ? "two have the same one at once" : strerror(number));
 }
 
-static bool word_is(const ve_os *os, int fd, uint64_t expected) {
+/* What is written to the file shows in the map. */
+static int probe_reading(varve *store, int fd, const void *map, uint64_t value) {
+    const le64 *there = (const le64 *)(const void *)((const uint8_t *)map + VE_PROBE_AT);
     le64 word;
-    return ve_read_all(os, fd, &word, sizeof word, VE_PROBE_AT) == 0 && vf_get64(word) == expected;
+    vf_put64(&word, value);
+    if (ve_write_all(store->os, fd, &word, sizeof word, VE_PROBE_AT) < 0)
+        return ve_fail_os(store, "%s: a file cannot be written", store->path);
+    return ve_word(there) == value
+               ? VARVE_OK
+               : ve_fail(
+                     store, VARVE_E_UNSUITABLE,
+                     "%s: what is written to a file does not show in memory on its file system: "
+                     "writing is refused; keep the store on a local disk",
+                     store->path);
+}
+
+/* Who is alone writes to no map, but reads what he wrote. */
+static int probe_alone(varve *store, int fd) {
+    void *map = store->os->mmap(VE_PROBE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return ve_fail_os(store, "%s: a file cannot be mapped", store->path);
+    volatile uint8_t *page = map;
+    (void)page[VE_PROBE_AT]; /* it is there before it changes */
+    int result = probe_reading(store, fd, map, 0x4B4F4F4C);
+    if (result == VARVE_OK)
+        result = probe_reading(store, fd, map, 0);
+    store->os->munmap(map, VE_PROBE_SIZE);
+    return result;
 }
 
 int ve_probe_map(varve *store, int fd, void *map) {
-    const ve_os *os = store->os;
-    le64 *there = (le64 *)((uint8_t *)map + VE_PROBE_AT), word;
-    vf_put64(&word, 0x4B4F4F4C); /* any value but zero */
-    if (ve_write_all(os, fd, &word, sizeof word, VE_PROBE_AT) < 0)
-        return ve_fail_os(store, "%s: a file cannot be written", store->path);
-    bool holds = ve_word(there) == vf_get64(word);
+    if (map == NULL)
+        return probe_alone(store, fd);
+    le64 *there = (le64 *)(void *)((uint8_t *)map + VE_PROBE_AT), word;
+    int result = probe_reading(store, fd, map, 0x4B4F4F4C); /* any value but zero */
+    if (result < 0)
+        return result;
     ve_set_word(there, 0x4E454553);
-    holds = holds && word_is(os, fd, 0x4E454553);
-    vf_put64(&word, 0);
+    bool holds = ve_read_all(store->os, fd, &word, sizeof word, VE_PROBE_AT) == 0 &&
+                 vf_get64(word) == 0x4E454553;
     ve_set_word(there, 0);
-    if (ve_write_all(os, fd, &word, sizeof word, VE_PROBE_AT) < 0)
-        return ve_fail_os(store, "%s: a file cannot be written", store->path);
-    return holds
-               ? VARVE_OK
-               : ve_fail(store, VARVE_E_UNSUITABLE,
-                         "%s: what is written to a file does not show in shared memory on its file "
-                         "system: writing is refused; keep the store on a local disk",
-                         store->path);
+    result = probe_reading(store, fd, map, 0);
+    if (result == VARVE_OK && !holds)
+        result =
+            ve_fail(store, VARVE_E_UNSUITABLE,
+                    "%s: what is written to memory does not show in its file on this file system: "
+                    "writing is refused; keep the store on a local disk",
+                    store->path);
+    return result;
 }
 
 int ve_probe_file(varve *store, int fd, const char *name) {
-    if (store->alone)
-        return VARVE_OK;
     int result = ve_probe_lock(store, fd, name);
     if (result < 0)
         return result;
-    void *map = store->os->mmap(4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *map = NULL;
+    if (!store->alone)
+        map = store->os->mmap(VE_PROBE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED)
         return ve_place_no_maps(store);
     result = ve_probe_map(store, fd, map);
-    store->os->munmap(map, 4096);
+    if (map != NULL)
+        store->os->munmap(map, VE_PROBE_SIZE);
     return result;
 }
 
 int ve_place_no_maps(varve *store) {
-    if (errno != ENODEV && errno != EINVAL && errno != EACCES)
+    if (errno != ENODEV && errno != EINVAL)
         return ve_fail_os(store, "%s: a file cannot be mapped", store->path);
     return ve_fail(
         store, VARVE_E_UNSUITABLE,

@@ -315,9 +315,9 @@ int ve_write_all(const ve_os *os, int fd, const void *from, size_t size, uint64_
 int ve_place_check(varve *store, uint32_t flags);
 /* Whether locks exclude: the file 'name' is open as 'held', and locked or may be. */
 int ve_probe_lock(varve *store, int held, const char *name);
-/* Whether what is written shows in memory, and the other way round: 'map' is all of the file, of which the word at
- * VE_PROBE_AT means nothing; it is zero in the end. */
-enum { VE_PROBE_AT = 4088 };
+/* Whether what is written shows in memory, and the other way round: 'map' is VE_PROBE_SIZE bytes of the file (NULL: it can
+ * only be mapped to be read), of which the word at VE_PROBE_AT means nothing; it is zero in the end. */
+enum { VE_PROBE_SIZE = 4096, VE_PROBE_AT = 4088 };
 int ve_probe_map(varve *store, int fd, void *map);
 /* Both, with a new file. */
 int ve_probe_file(varve *store, int fd, const char *name);
