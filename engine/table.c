@@ -28,6 +28,11 @@ static void lay_out(varve *store, ve_index *index) {
         }
 }
 
+/* A link is none of the index's files. */
+static bool is_missing(int number) {
+    return number == ENOENT || number == ELOOP;
+}
+
 /* Opens a file of the index, or an unlinked one for a private index. -1 and errno. */
 static int open_file(ve_index *index, const char *name, bool make) {
     int flags = index->writable ? O_RDWR : O_RDONLY;
@@ -144,7 +149,7 @@ uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part_number, uint64_t
     vf_chunk_of(item, part->base, part->cap, &chunk, &first, &count);
     uint8_t *at = chunk < part->chunks ? part->chunk[chunk] : NULL;
     if (at == NULL && (at = map_chunk(index, table, part_number, item, make)) == NULL) {
-        *index->trouble = errno == ENOENT                      ? VARVE_E_INDEX
+        *index->trouble = is_missing(errno)                    ? VARVE_E_INDEX
                           : errno == ENOMEM                    ? VARVE_E_NO_MEMORY
                           : errno == ENOSPC || errno == EDQUOT ? VARVE_E_NO_SPACE
                                                                : VARVE_E_IO;
@@ -211,7 +216,7 @@ static int open_tables(varve *store, ve_index *index, bool make) {
     bool made;
     index->tables = map_file(index, "TABLES", VF_TABLES_SIZE, VF_TABLES_SIZE, make ? &made : NULL);
     if (index->tables == NULL)
-        return errno == ENOENT
+        return is_missing(errno)
                    ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no table of tables", store->path)
                    : ve_fail_os(store, "%s/idx/TABLES: cannot be mapped", store->path);
     if (make) {
@@ -232,7 +237,7 @@ static int open_tables(varve *store, ve_index *index, bool make) {
         index->table[t].head = &index->tables->table[t];
     if (index->dir >= 0 && index->writable) { /* readers look into it when they must: from_redo */
         if (open_redo(index, make) == NULL)
-            return errno == ENOENT
+            return is_missing(errno)
                        ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no redo area", store->path)
                        : ve_fail_os(store, "%s/idx/REDO: cannot be mapped", store->path);
         index->redo_size = measure_redo(index);
