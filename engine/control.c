@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -151,6 +152,8 @@ static bool believable(varve *store, const vf_control *control, const struct sta
 
 int ve_control_open(varve *store) {
     ve_control_let_go(store);
+    if (store->distrust)
+        return VARVE_OK;
     int fd = store->os->openat(store->dir, "CONTROL",
                                (store->read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW, 0);
     if (fd < 0)
@@ -173,21 +176,45 @@ int ve_control_open(varve *store) {
     return VARVE_OK;
 }
 
+/* Maps the file, if memory can be shared through it. Who is alone makes do with memory of his own:
+ * whoever comes later finds nothing to believe. */
+static int map_new(varve *store, int fd, void **ret_map) {
+    const ve_os *os = store->os;
+    void *map = os->mmap(VF_CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    store->private_control = map == MAP_FAILED && store->alone;
+    if (store->private_control)
+        map = os->mmap(VF_CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED)
+        return ve_place_no_maps(store);
+    static const le64 not_valid;
+    int result = ve_probe_map(store, fd, store->private_control ? NULL : map);
+    if (result == VARVE_OK && store->private_control &&
+        ve_write_all(os, fd, &not_valid, sizeof not_valid, offsetof(vf_control, state)) < 0)
+        result = ve_fail_os(store, "%s/CONTROL: cannot be written", store->path);
+    if (result < 0)
+        os->munmap(map, VF_CONTROL_SIZE);
+    else
+        *ret_map = map;
+    return result;
+}
+
 int ve_control_create(varve *store) {
     const ve_os *os = store->os;
     ve_control_let_go(store);
-    int fd = os->openat(store->dir, "CONTROL", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    int fd = ve_make_file(os, &store->share, store->dir, "CONTROL", O_RDWR);
     if (fd < 0)
         return ve_fail_os(store, "%s/CONTROL: cannot be opened", store->path);
     struct stat file;
     void *map = MAP_FAILED;
-    if (os->allocate(fd, 0, VF_CONTROL_SIZE) == 0 && os->fstat(fd, &file) == 0)
-        map = os->mmap(VF_CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    int number = errno;
+    int result = ve_probe_lock(store, store->lock_append, "LOCK.append");
+    if (result == VARVE_OK &&
+        (os->allocate(fd, 0, VF_CONTROL_SIZE) < 0 || os->fstat(fd, &file) < 0))
+        result = ve_fail_os(store, "%s/CONTROL: cannot be made", store->path);
+    if (result == VARVE_OK)
+        result = map_new(store, fd, &map);
     os->close(fd);
-    errno = number;
-    if (map == MAP_FAILED)
-        return ve_fail_os(store, "%s/CONTROL: cannot be mapped", store->path);
+    if (result < 0)
+        return result;
     vf_control *control = map;
     ve_set_word(&control->state, 0);
     memcpy(control->magic, VF_CONTROL_MAGIC, 8);

@@ -67,6 +67,8 @@ static int try_lock(varve *store, int fd, const char *name) {
     while (store->os->flock(fd, LOCK_EX | LOCK_NB) < 0) {
         if (errno == EWOULDBLOCK)
             return 0;
+        if (errno != EINTR && store->alone)
+            return 1; /* there are no locks, and nobody else */
         if (errno != EINTR)
             return ve_fail_os(store,
                               "%s/%s: cannot be locked; this file system may not carry a store",

@@ -15,10 +15,9 @@ void ve_segment_name(char ret_name[16], uint32_t number) {
 }
 
 int ve_log_open(varve *store) {
-    store->log.dir = store->os->openat(store->dir, "seg", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (store->log.dir < 0)
-        return ve_fail_os(store, "%s/seg: cannot be opened", store->path);
-    return VARVE_OK;
+    int dir = ve_open_directory(store, "seg", false);
+    store->log.dir = dir < 0 ? -1 : dir;
+    return dir < 0 ? dir : VARVE_OK;
 }
 
 static void unmap(varve *store, ve_segment *segment) {

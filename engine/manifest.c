@@ -12,7 +12,7 @@
 static int write_whole(varve *store, const char *name, const uint8_t *bytes, size_t size) {
     const ve_os *os = store->os;
     const char *temporary = "tmp.manifest"; /* one compaction at a time */
-    int fd = os->openat(store->dir, temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    int fd = ve_make_file(os, &store->share, store->dir, temporary, O_RDWR | O_TRUNC);
     if (fd < 0)
         return ve_fail_os(store, "%s/%s: cannot be made", store->path, temporary);
     bool failed = ve_write_all(os, fd, bytes, size, 0) < 0 || os->fsync(fd) < 0 ||
@@ -145,16 +145,12 @@ static int remove_one(clearing *c, int dir, const char *name) {
 /* A raw segment of which a part could not be read goes out of the way, not away. */
 static int set_aside(clearing *c, const char *name) {
     varve *store = c->store;
-    char from[64], to[96];
-    if (store->os->mkdirat(store->dir, "quarantine", 0700) < 0 && errno != EEXIST)
-        return ve_fail_os(store, "%s/quarantine: cannot be made", store->path);
-    snprintf(from, sizeof from, "seg/%s", name);
-    snprintf(to, sizeof to, "quarantine/%s.%lld", name, (long long)store->os->now());
-    if (store->os->renameat(store->dir, from, store->dir, to) < 0)
-        return ve_fail_os(store, "%s/%s: cannot be moved to quarantine", store->path, from);
-    ve_say(store, "%s/%s: is damaged in part; what is whole was packed, the file moved to %s",
-           store->path, from, to);
-    return VARVE_OK;
+    int result = ve_quarantine(store, store->log.dir, name);
+    if (result == VARVE_OK)
+        ve_say(store,
+               "%s/seg/%s: is damaged in part; what is whole was packed, the file moved to quarantine/",
+               store->path, name);
+    return result;
 }
 
 static int clear_segments(clearing *c) {

@@ -122,7 +122,7 @@ int ve_rewrite(varve *store, uint64_t from, uint64_t to) {
 
 static int copy_to(varve *store, const sheet *s, const char *temporary) {
     const ve_os *os = store->os;
-    int fd = os->openat(store->log.dir, temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    int fd = ve_make_file(os, &store->share, store->log.dir, temporary, O_RDWR | O_TRUNC);
     if (fd < 0)
         return ve_fail_os(store, "%s/seg/%s: cannot be made", store->path, temporary);
     int result = VARVE_OK;

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #ifdef __linux__
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -46,7 +47,11 @@ static int os_allocate(int fd, int64_t offset, int64_t size) {
 }
 
 static void *os_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {
-    return mmap(NULL, size, protection, flags, fd, (off_t)offset);
+    void *map = mmap(NULL, size, protection, flags, fd, (off_t)offset);
+    /* Some file systems share no memory at all; their files can be read like this. */
+    if (map == MAP_FAILED && errno == ENODEV && protection == PROT_READ && flags == MAP_SHARED)
+        map = mmap(NULL, size, protection, MAP_PRIVATE, fd, (off_t)offset);
+    return map;
 }
 
 static int os_fstatat(int dir, const char *name, struct stat *ret_stat, int flags) {
@@ -86,6 +91,40 @@ static int os_room(int fd, uint64_t *ret_free) {
         return -1;
     *ret_free = (uint64_t)status.f_bavail * status.f_frsize;
     return 0;
+}
+
+static int os_kind(int fd, uint32_t *ret_kind) {
+    struct statfs status;
+    if (fstatfs(fd, &status) < 0)
+        return -1;
+    *ret_kind = (uint32_t)status.f_type;
+    return 0;
+}
+
+static int os_chmod(int fd, unsigned mode) {
+    return fchmod(fd, (mode_t)mode);
+}
+
+static int os_chown(int fd, uint32_t user, uint32_t group) {
+    return fchown(fd, (uid_t)user, (gid_t)group);
+}
+
+static uint32_t os_user(void) {
+    return (uint32_t)geteuid();
+}
+
+static uint32_t os_process(void) {
+    return (uint32_t)getpid();
+}
+
+static int os_wipe_on_fork(void *at, size_t size) {
+#ifdef MADV_WIPEONFORK
+    return madvise(at, size, MADV_WIPEONFORK);
+#else
+    (void)at, (void)size;
+    errno = EINVAL;
+    return -1;
+#endif
 }
 
 static int os_random(void *to, size_t size) {
@@ -135,10 +174,6 @@ static void os_wake(void *word, int count) {
 }
 #endif
 
-static uint32_t os_process(void) {
-    return (uint32_t)getpid();
-}
-
 /* Reads the kernel's boot id (a UUID in text) into 16 bytes. */
 static int os_boot_id(uint8_t ret_id[16]) {
     char text[64];
@@ -178,12 +213,17 @@ const ve_os ve_os_system = {
     .mkdirat = os_mkdirat,
     .list = os_list,
     .room = os_room,
+    .kind = os_kind,
+    .chmod = os_chmod,
+    .chown = os_chown,
+    .user = os_user,
+    .process = os_process,
+    .wipe_on_fork = os_wipe_on_fork,
     .random = os_random,
     .now = os_now,
     .monotonic = os_monotonic,
     .sleep = os_sleep,
     .wait = os_wait,
     .wake = os_wake,
-    .process = os_process,
     .boot_id = os_boot_id,
 };

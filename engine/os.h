@@ -36,6 +36,12 @@ typedef struct ve_os {
     int (*list)(int dir, int (*each)(void *context, const char *name), void *context);
     /* Bytes that may still be written to the file system of 'fd'. */
     int (*room)(int fd, uint64_t *ret_free);
+    int (*kind)(int fd, uint32_t *ret_kind); /* fstatfs: f_type of the file system of 'fd' */
+    int (*chmod)(int fd, unsigned mode);
+    int (*chown)(int fd, uint32_t user, uint32_t group);
+    uint32_t (*user)(void); /* effective user id */
+    /* From now on a child finds the pages zeroed; -1 where the kernel cannot do that. */
+    int (*wipe_on_fork)(void *at, size_t size);
     int (*random)(void *to, size_t size);
     int64_t (*now)(void);       /* ns since 1970 */
     int64_t (*monotonic)(void); /* ns */

@@ -48,8 +48,7 @@ int ve_pack_begin(ve_pack *pack, varve *store, uint32_t number, uint32_t tier) {
     /* What is left under this name may be another store's file as well (a hard link): never written
      * to. */
     store->os->unlinkat(store->log.dir, name, 0);
-    pack->fd =
-        store->os->openat(store->log.dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    pack->fd = ve_make_file(store->os, &store->share, store->log.dir, name, O_RDWR | O_EXCL);
     if (pack->fd < 0)
         return ve_fail_os(store, "%s/seg/%s: cannot be made", store->path, name);
     memcpy(header.store_uuid, store->ident.uuid, 16);

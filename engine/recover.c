@@ -14,17 +14,17 @@
 /* ---- Putting things in order, under the lock ---- */
 
 static int quarantine(varve *store, uint32_t number) {
-    char from[32], to[64];
-    if (store->os->mkdirat(store->dir, "quarantine", 0700) < 0 && errno != EEXIST)
-        return ve_fail_os(store, "%s/quarantine: cannot be made", store->path);
-    snprintf(from, sizeof from, "seg/%08u.log", number);
-    snprintf(to, sizeof to, "quarantine/%08u.log.%lld", number, (long long)store->os->now());
+    char name[16];
     struct stat file;
-    if (store->os->fstatat(store->dir, from, &file, AT_SYMLINK_NOFOLLOW) < 0 || file.st_size == 0)
+    ve_segment_name(name, number);
+    if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) < 0 ||
+        file.st_size == 0)
         return VARVE_OK; /* none, or one that was only just made */
-    if (store->os->renameat(store->dir, from, store->dir, to) < 0)
-        return ve_fail_os(store, "%s/%s: cannot be moved to quarantine", store->path, from);
-    ve_say(store, "%s/%s: does not follow the log's end: moved to %s", store->path, from, to);
+    int result = ve_quarantine(store, store->log.dir, name);
+    if (result < 0)
+        return result;
+    ve_say(store, "%s/seg/%s: does not follow the log's end: moved to quarantine/", store->path,
+           name);
     ve_log_forget(store, number);
     return VARVE_OK;
 }
@@ -132,21 +132,19 @@ static int remove_file(void *context, const char *name) {
     return 0;
 }
 
-static void remove_generation(varve *store, const char *name) {
-    char path[300];
-    snprintf(path, sizeof path, "idx/%s", name);
+static void remove_generation(varve *store, int idx, const char *name) {
     ve_index at = {.os = store->os,
-                   .dir =
-                       store->os->openat(store->dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)};
+                   .dir = store->os->openat(idx, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)};
     if (at.dir < 0)
         return;
     store->os->list(at.dir, remove_file, &at);
     store->os->close(at.dir);
-    store->os->unlinkat(store->dir, path, AT_REMOVEDIR);
+    store->os->unlinkat(idx, name, AT_REMOVEDIR);
 }
 
 typedef struct {
     varve *store;
+    int idx;
     uint64_t keep;
 } sweep;
 
@@ -155,7 +153,7 @@ static int remove_older(void *context, const char *name) {
     char *end;
     unsigned long long number = strtoull(name, &end, 10);
     if (*end == 0 && number != s->keep)
-        remove_generation(s->store, name);
+        remove_generation(s->store, s->idx, name);
     return 0;
 }
 
@@ -168,8 +166,8 @@ int ve_fold_all(varve *store, ve_index *index, uint64_t tail) {
 }
 
 void ve_remove_indexes(varve *store, uint64_t keep) {
-    sweep s = {store, keep};
     int dir = store->os->openat(store->dir, "idx", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    sweep s = {store, dir, keep};
     if (dir < 0)
         return;
     store->os->list(dir, remove_older, &s);
@@ -178,7 +176,7 @@ void ve_remove_indexes(varve *store, uint64_t keep) {
 
 static int make_anew(varve *store, uint64_t generation, uint64_t tail) {
     ve_index_close(&store->index);
-    int result = ve_index_create(store, &store->index, generation, false);
+    int result = ve_index_create(store, &store->index, generation, store->private_control);
     if (result < 0)
         return result;
     uint8_t *redo = store->index.redo; /* a death while rebuilding is answered by rebuilding */
@@ -193,16 +191,16 @@ int ve_rebuild(varve *store, uint64_t tail) {
     uint64_t highest = ve_word(
         &store->control
              ->index_generation); /* also if its directory was removed: handles have it open */
-    if (os->mkdirat(store->dir, "idx", 0700) < 0 && errno != EEXIST)
-        return ve_fail_os(store, "%s/idx: cannot be made", store->path);
-    int dir = os->openat(store->dir, "idx", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (dir < 0 || os->list(dir, note_generation, &highest) < 0) {
-        if (dir >= 0)
-            os->close(dir);
-        return ve_fail_os(store, "%s/idx: cannot be listed", store->path);
-    }
+    int dir = ve_open_directory(store, "idx", true);
+    if (dir < 0)
+        return dir;
+    int result = os->list(dir, note_generation, &highest) < 0
+                     ? ve_fail_os(store, "%s/idx: cannot be listed", store->path)
+                     : VARVE_OK;
     os->close(dir);
-    int result = make_anew(store, highest + 1, tail);
+    if (result < 0)
+        return result;
+    result = make_anew(store, highest + 1, tail);
     if (result == VARVE_E_NO_SPACE) { /* without the one that is to be replaced there may be */
         ve_set_word(&store->control->state, 0);
         ve_index_close(&store->index);

@@ -79,8 +79,9 @@ void varve_scan_strings(varve_scan *scan, int want) {
 
 int varve_scan_rewind(varve_scan *scan) {
     VE_TURN(scan->store);
+    int result = ve_enter(scan->store);
     scan->next = 0;
-    return ve_follow_index(scan->store);
+    return result < 0 ? result : ve_follow_index(scan->store);
 }
 
 static void fill_numbers(const vf_hot *hot, uint64_t row, varve_session *ret) {

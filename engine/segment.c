@@ -6,10 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 
-static int open_segment(varve *store, uint32_t number, int flags) {
+static int open_segment(varve *store, uint32_t number, bool make) {
     char name[16];
     ve_segment_name(name, number);
-    return store->os->openat(store->log.dir, name, flags | O_NOFOLLOW, 0600);
+    return make ? ve_make_file(store->os, &store->share, store->log.dir, name, O_RDWR)
+                : store->os->openat(store->log.dir, name, O_RDWR | O_NOFOLLOW, 0);
 }
 
 int ve_segment_write(varve *store, uint32_t number) {
@@ -17,7 +18,7 @@ int ve_segment_write(varve *store, uint32_t number) {
         return VARVE_OK;
     if (store->write_fd >= 0)
         store->os->close(store->write_fd);
-    store->write_fd = open_segment(store, number, O_RDWR);
+    store->write_fd = open_segment(store, number, false);
     store->write_segment = number;
     return store->write_fd >= 0 ? VARVE_OK
                                 : ve_fail_os(store, "%s/seg/%08u.log: cannot be opened for writing",
@@ -80,7 +81,7 @@ int ve_segment_begin(varve *store, uint32_t number, uint64_t prev_end, uint32_t 
     vf_segment_seal(&header);
     if (store->write_fd >= 0)
         store->os->close(store->write_fd);
-    store->write_fd = open_segment(store, number, O_RDWR | O_CREAT);
+    store->write_fd = open_segment(store, number, true);
     store->write_segment = number;
     if (store->write_fd < 0)
         return ve_fail_os(store, "%s/seg/%08u.log: cannot be made", store->path, number);

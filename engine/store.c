@@ -54,13 +54,16 @@ static int create_once(varve *store, const char *name, const void *bytes, size_t
     if (os->random(&random, sizeof random) < 0)
         return ve_fail_os(store, "%s: no random numbers", store->path);
     snprintf(temporary, sizeof temporary, "tmp.%016llx", (unsigned long long)random);
-    int fd = os->openat(store->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    int fd = ve_make_file(os, &store->share, store->dir, temporary, O_RDWR | O_EXCL);
     if (fd < 0)
         return ve_fail_os(store, "%s/%s: cannot be made", store->path, temporary);
-    int failed = ve_write_all(os, fd, bytes, size, 0) < 0 || os->fsync(fd) < 0;
-    if (!failed && os->linkat(store->dir, temporary, store->dir, name) < 0 && errno != EEXIST)
-        failed = 1;
-    int result = failed ? ve_fail_os(store, "%s/%s: cannot be made", store->path, name) : VARVE_OK;
+    int result = ve_write_all(os, fd, bytes, size, 0) < 0
+                     ? ve_fail_os(store, "%s/%s: cannot be made", store->path, name)
+                     : ve_probe_file(store, fd, temporary);
+    if (result == VARVE_OK &&
+        (os->fsync(fd) < 0 ||
+         (os->linkat(store->dir, temporary, store->dir, name) < 0 && errno != EEXIST)))
+        result = ve_fail_os(store, "%s/%s: cannot be made", store->path, name);
     os->close(fd);
     os->unlinkat(store->dir, temporary, 0);
     if (result == VARVE_OK && os->fsync(store->dir) < 0)
@@ -138,26 +141,21 @@ int ve_sync_parent(varve *store) {
     return result;
 }
 
-static int make_directory(varve *store, const char *name) {
-    if (store->os->mkdirat(store->dir, name, 0700) == 0 || errno == EEXIST)
-        return VARVE_OK;
-    return ve_fail_os(store, "%s/%s: cannot be made", store->path, name);
-}
-
 /* Opens a lock file, once. A store whose lock files were lost gets new ones. */
 int ve_open_lock(varve *store, const char *name, int *fd) {
     if (*fd >= 0)
         return VARVE_OK;
-    *fd = store->os->openat(store->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    *fd = ve_make_file(store->os, &store->share, store->dir, name, O_RDWR);
     return *fd >= 0 ? VARVE_OK : ve_fail_os(store, "%s/%s: cannot be opened", store->path, name);
 }
 
 static int open_directory(varve *store, const varve_options *options) {
     const ve_os *os = store->os;
-    bool create = !store->read_only && (options->flags & VARVE_OPEN_NO_CREATE) == 0;
+    bool create = !store->read_only && (options->flags & VARVE_OPEN_NO_CREATE) == 0, made = false;
     store->dir = os->openat(AT_FDCWD, store->path, O_RDONLY | O_DIRECTORY, 0);
     if (store->dir < 0 && errno == ENOENT && create) {
-        if (os->mkdirat(AT_FDCWD, store->path, 0700) < 0 && errno != EEXIST)
+        made = os->mkdirat(AT_FDCWD, store->path, 0700) == 0;
+        if (!made && errno != EEXIST)
             return ve_fail_os(store, "%s: cannot be made", store->path);
         store->dir = os->openat(AT_FDCWD, store->path, O_RDONLY | O_DIRECTORY, 0);
     }
@@ -166,11 +164,18 @@ static int open_directory(varve *store, const varve_options *options) {
                    ? ve_fail(store, VARVE_E_NOT_FOUND, "%s: there is no store here", store->path)
                    : ve_fail_os(store, "%s: cannot be opened", store->path);
     int result = ve_read_identity(store, "STORE");
+    bool missing = result == VARVE_E_NOT_FOUND && create;
+    if (result == VARVE_OK || missing) {
+        int fit = ve_place_check(store, options->flags);
+        if (fit < 0 && made)
+            os->unlinkat(AT_FDCWD, store->path, AT_REMOVEDIR);
+        result = fit < 0 ? fit : result;
+    }
     if (result == VARVE_E_NOT_FOUND && create) {
         static const char *const names[] = {"seg", "idx", "quarantine"};
         for (size_t i = 0; i < 3; i++)
-            if ((result = make_directory(store, names[i])) < 0)
-                return result;
+            if (ve_make_directory(os, &store->share, store->dir, names[i]) < 0)
+                return ve_fail_os(store, "%s/%s: cannot be made", store->path, names[i]);
         if (os->fsync(store->dir) < 0) /* the directories are there before the identity is */
             return ve_fail_os(store, "%s: cannot be synced", store->path);
         result = make_identity(store, options);
@@ -269,6 +274,7 @@ varve *ve_open_bare(const varve *like, int dir, const char *path) {
         return NULL;
     store->dir = dir;
     store->read_only = true;
+    store->distrust = like->distrust;
     store->lock_timeout_ms = like->lock_timeout_ms;
     return store;
 }
@@ -295,7 +301,7 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
     if (mark != MAP_FAILED) {
         store->fork_mark = mark;
         store->fork_mark[0] = 1;
-        madvise(mark, 4096, MADV_WIPEONFORK); /* an old kernel: a fork is not noticed */
+        store->fork_asks = os->wipe_on_fork(mark, 4096) < 0;
     }
     int result = store->path == NULL || store->temp_dir == NULL || mark == MAP_FAILED
                      ? VARVE_E_NO_MEMORY

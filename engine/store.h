@@ -4,6 +4,7 @@
  *  store, control, lock    opening and closing; the page of words; waiting for a lock
  *  turn, wait              a handle's threads and their errors; waiting for the log to grow
  *  sync, mend              one sync for all who wait; what the disk did not confirm, written anew
+ *  place                   whether a store may be written where it lies; making files
  *  log, segment            raw segments as readers, and as writers, see them
  *  layout, packed, unit    which files hold the log; packed segments; their open blocks
  *  record                  records of either, by lsn
@@ -134,6 +135,15 @@ typedef struct ve_units {
     size_t spare_room;
 } ve_units;
 
+/* Whom new files let in besides their owner. */
+typedef struct ve_share {
+    bool on;            /* VARVE_OPEN_SHARED; else nobody */
+    unsigned mode;      /* permissions of group and others, as the store's directory has them */
+    unsigned directory; /* S_ISGID, if it has that */
+    bool give;          /* new files are given to the directory's owner: */
+    uint32_t user, group;
+} ve_share;
+
 /* ---- Index ---- */
 
 typedef struct ve_part {
@@ -151,6 +161,7 @@ typedef struct ve_table {
 
 typedef struct ve_index {
     const ve_os *os;
+    const ve_share *share;
     int *trouble; /* the store's: set when a part could not be mapped, so that "not found" is not
                      believed */
     int dir;      /* idx/<generation>, or -1: chunks are unlinked files in temp_dir */
@@ -219,6 +230,10 @@ struct varve {
     int dir, lock_append, lock_sync, lock_compact;
     bool read_only;
     bool no_index;
+    bool alone;    /* the user says that nobody else writes: locks may be missing */
+    bool distrust; /* read-only: CONTROL and idx/ may be seen as they once were, so they are not believed */
+    bool private_control; /* no shared memory here: CONTROL and the index are this process's own */
+    ve_share share;
     bool locked; /* this handle holds the append lock */
     bool given_up; /* the index is in memory only, and both locks are held: full.c */
     int lock_timeout_ms;
@@ -228,6 +243,7 @@ struct varve {
     void (*log_line)(void *context, const char *line);
     void *log_context;
     unsigned char *fork_mark; /* a page that the kernel wipes in a child */
+    bool fork_asks;           /* it cannot: the process id tells */
 
     vf_store_file ident;
     uint64_t hash_seed;
@@ -291,6 +307,30 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
 /* pread and pwritev until all is done or an error stands in errno (a short file gives EIO). */
 int ve_read_all(const ve_os *os, int fd, void *to, size_t size, uint64_t offset);
 int ve_write_all(const ve_os *os, int fd, const void *from, size_t size, uint64_t offset);
+
+/* ---- place.c ---- */
+
+/* Writers: VARVE_E_UNSUITABLE if the store's directory is no place to write in. Readers: whether CONTROL is to be believed.
+ * Takes over what the flags (VARVE_OPEN_*) allow. */
+int ve_place_check(varve *store, uint32_t flags);
+/* Whether locks exclude: the file 'name' is open as 'held', and locked or may be. */
+int ve_probe_lock(varve *store, int held, const char *name);
+/* Whether what is written shows in memory, and the other way round: 'map' is VE_PROBE_SIZE bytes of the file (NULL: it can
+ * only be mapped to be read), of which the word at VE_PROBE_AT means nothing; it is zero in the end. */
+enum { VE_PROBE_SIZE = 4096, VE_PROBE_AT = 4088 };
+int ve_probe_map(varve *store, int fd, void *map);
+/* Both, with a new file. */
+int ve_probe_file(varve *store, int fd, const char *name);
+/* The error for a file that could not be mapped, by errno. */
+int ve_place_no_maps(varve *store);
+/* Opens a file, makes it if need be, lets those in who are to be; flags without O_CREAT. -1 and errno. */
+int ve_make_file(const ve_os *os, const ve_share *share, int dir, const char *name, int flags);
+/* Likewise; one that is there is as good. 0, or -1 and errno. */
+int ve_make_directory(const ve_os *os, const ve_share *share, int dir, const char *name);
+/* Opens a directory of the store, never through a link; makes it if need be. */
+int ve_open_directory(varve *store, const char *name, bool make);
+/* Moves a file out of the way. */
+int ve_quarantine(varve *store, int dir, const char *name);
 
 /* ---- control.c ---- */
 

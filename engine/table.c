@@ -16,6 +16,7 @@ enum { HOPS_MAX = 1000 };
 
 static void lay_out(varve *store, ve_index *index) {
     *index = (ve_index){.os = store->os,
+                        .share = &store->share,
                         .dir = -1,
                         .temp_dir = store->temp_dir,
                         .hash_seed = store->hash_seed,
@@ -27,12 +28,17 @@ static void lay_out(varve *store, ve_index *index) {
         }
 }
 
+/* A link is none of the index's files. */
+static bool is_missing(int number) {
+    return number == ENOENT || number == ELOOP;
+}
+
 /* Opens a file of the index, or an unlinked one for a private index. -1 and errno. */
 static int open_file(ve_index *index, const char *name, bool make) {
+    int flags = index->writable ? O_RDWR : O_RDONLY;
     if (index->dir >= 0)
-        return index->os->openat(
-            index->dir, name,
-            (index->writable ? O_RDWR : O_RDONLY) | (make ? O_CREAT : 0) | O_NOFOLLOW, 0600);
+        return make ? ve_make_file(index->os, index->share, index->dir, name, flags)
+                    : index->os->openat(index->dir, name, flags | O_NOFOLLOW, 0);
     int fd = index->os->openat(AT_FDCWD, index->temp_dir, O_RDWR | O_TMPFILE, 0600);
     if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
         return fd;
@@ -143,7 +149,7 @@ uint8_t *ve_item(ve_index *index, vf_table table, uint32_t part_number, uint64_t
     vf_chunk_of(item, part->base, part->cap, &chunk, &first, &count);
     uint8_t *at = chunk < part->chunks ? part->chunk[chunk] : NULL;
     if (at == NULL && (at = map_chunk(index, table, part_number, item, make)) == NULL) {
-        *index->trouble = errno == ENOENT                      ? VARVE_E_INDEX
+        *index->trouble = is_missing(errno)                    ? VARVE_E_INDEX
                           : errno == ENOMEM                    ? VARVE_E_NO_MEMORY
                           : errno == ENOSPC || errno == EDQUOT ? VARVE_E_NO_SPACE
                                                                : VARVE_E_IO;
@@ -210,7 +216,7 @@ static int open_tables(varve *store, ve_index *index, bool make) {
     bool made;
     index->tables = map_file(index, "TABLES", VF_TABLES_SIZE, VF_TABLES_SIZE, make ? &made : NULL);
     if (index->tables == NULL)
-        return errno == ENOENT
+        return is_missing(errno)
                    ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no table of tables", store->path)
                    : ve_fail_os(store, "%s/idx/TABLES: cannot be mapped", store->path);
     if (make) {
@@ -231,7 +237,7 @@ static int open_tables(varve *store, ve_index *index, bool make) {
         index->table[t].head = &index->tables->table[t];
     if (index->dir >= 0 && index->writable) { /* readers look into it when they must: from_redo */
         if (open_redo(index, make) == NULL)
-            return errno == ENOENT
+            return is_missing(errno)
                        ? ve_fail(store, VARVE_E_INDEX, "%s/idx: has no redo area", store->path)
                        : ve_fail_os(store, "%s/idx/REDO: cannot be mapped", store->path);
         index->redo_size = measure_redo(index);
@@ -253,11 +259,18 @@ bool ve_heads_hold(const ve_index *index) {
 }
 
 static int generation_directory(varve *store, uint64_t generation, bool make) {
+    const ve_os *os = store->os;
     char name[32];
-    snprintf(name, sizeof name, "idx/%llu", (unsigned long long)generation);
-    if (make && store->os->mkdirat(store->dir, name, 0700) < 0 && errno != EEXIST)
+    int idx = os->openat(store->dir, "idx", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0), dir = -1;
+    if (idx < 0)
         return -1;
-    return store->os->openat(store->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    snprintf(name, sizeof name, "%llu", (unsigned long long)generation);
+    if (!make || ve_make_directory(os, &store->share, idx, name) == 0)
+        dir = os->openat(idx, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int number = errno;
+    os->close(idx);
+    errno = number;
+    return dir;
 }
 
 static int make_tables(varve *store, ve_index *index, bool private_files) {

@@ -12,7 +12,8 @@
 /* ---- Turns ---- */
 
 static bool is_ours(const varve *store) {
-    return store->fork_mark == NULL || store->fork_mark[0] == 1;
+    return (store->fork_mark == NULL || store->fork_mark[0] == 1) &&
+           (!store->fork_asks || store->process == store->os->process());
 }
 
 varve *ve_turn_take(varve *store) {
@@ -110,6 +111,8 @@ static int error_of_errno(int number) {
     case EPERM:
     case EROFS:
         return VARVE_E_DENIED;
+    case ELOOP:
+        return VARVE_E_UNSUITABLE;
     case EUCLEAN:
         return VARVE_E_INDEX; /* what the index says cannot be */
     default:
@@ -125,7 +128,8 @@ int ve_fail_os(varve *store, const char *format, ...) {
     int used = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (used >= 0 && (size_t)used < sizeof text)
-        snprintf(text + used, sizeof text - (size_t)used, ": %s", strerror(number));
+        snprintf(text + used, sizeof text - (size_t)used, ": %s",
+                 number == ELOOP ? "a symbolic link, which is not followed" : strerror(number));
     memcpy(ve_error(store), text, strlen(text) + 1);
     return error_of_errno(number);
 }

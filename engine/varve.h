@@ -206,6 +206,8 @@ enum {
     VARVE_OPEN_READ_ONLY = 1 << 0, /* needs read permission only; takes no lock; writes nothing into the store */
     VARVE_OPEN_NO_CREATE = 1 << 1, /* VARVE_E_NOT_FOUND if there is no store */
     VARVE_OPEN_NO_INDEX = 1 << 2,  /* read-only: do not believe the store's index, make a private one from the log */
+    VARVE_OPEN_ALONE = 1 << 3,     /* nobody else uses the store meanwhile: also where locks or shared memory may not hold */
+    VARVE_OPEN_SHARED = 1 << 4,    /* other users may write to its directory: allowed, and new files let them in */
 };
 
 typedef struct varve_options {

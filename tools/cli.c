@@ -155,7 +155,7 @@ static void tell(void *context, const char *line) {
 int cli_try_open(struct cli *cli, uint32_t open_flags) {
     varve_options options;
     varve_options_init(&options);
-    options.flags = open_flags;
+    options.flags = open_flags | cli->place_flags;
     options.lock_timeout_ms = cli->lock_timeout_ms;
     options.log = tell;
     options.log_context = cli;

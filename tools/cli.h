@@ -14,6 +14,7 @@ struct cli {
     const char *store_path; /* --store, $VARVE_STORE, or the user's data directory */
     int jsonl;              /* --format jsonl */
     int color;              /* stdout is a terminal that may be given colour */
+    uint32_t place_flags;   /* --alone, --shared: VARVE_OPEN_* of every opening */
     int lock_timeout_ms;    /* of cli_open: longest wait for a lock, 0 = as the engine has it */
     varve *store;           /* set by cli_open, closed by main */
 };

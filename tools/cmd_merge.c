@@ -27,7 +27,7 @@ static const char help[] =
     "exit codes: 0 done, 2 wrong usage, 3 could not do it\n";
 
 static int open_source(const struct cli *cli, const char *path, varve **ret_source) {
-    struct cli source = {.store_path = path};
+    struct cli source = {.store_path = path, .place_flags = cli->place_flags};
     int error = cli_try_open(&source, VARVE_OPEN_READ_ONLY);
     if (error == VARVE_E_NOT_FOUND) {
         return cli_fail(cli, "no store at %s", path);

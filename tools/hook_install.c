@@ -88,9 +88,14 @@ static int make_command(const struct cli *cli, char *line, size_t room) {
     if (used < 0 || (size_t)used >= sizeof store) {
         return -1;
     }
+    bool alone = (cli->place_flags & VARVE_OPEN_ALONE) != 0;
+    bool shared = (cli->place_flags & VARVE_OPEN_SHARED) != 0;
     line[0] = '\0';
     return add_word(line, room, program) < 0 || add_word(line, room, "--store") < 0 ||
-                   add_word(line, room, store) < 0 || add_word(line, room, "hook") < 0
+                   add_word(line, room, store) < 0 ||
+                   (alone && add_word(line, room, "--alone") < 0) ||
+                   (shared && add_word(line, room, "--shared") < 0) ||
+                   add_word(line, room, "hook") < 0
                ? -1
                : 0;
 }

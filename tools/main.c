@@ -63,6 +63,10 @@ static int print_help(void) {
         "  --store DIR      the store; else $VARVE_STORE, else $XDG_DATA_HOME/varve, else\n"
         "                   ~/.local/share/varve\n"
         "  --format FORMAT  table (for people; the default) or jsonl (one JSON object a line)\n"
+        "  --alone          nobody else uses the store meanwhile: also where locks may not hold (NFS,\n"
+        "                   SMB, 9p, ...); without it such a store can only be read\n"
+        "  --shared         other users may write to the store's directory (or it is theirs): what is\n"
+        "                   made in it lets in whom the directory lets in\n"
         "  --help           this page; after a command, the page of the command\n"
         "  --version        the version\n"
         "\n"
@@ -103,6 +107,10 @@ static int take_globals(struct cli *cli, int *argc, char **argv) {
             if (!cli->store_path || !*cli->store_path) {
                 return cli_usage("--store wants a directory");
             }
+        } else if (open && strcmp(argv[i], "--alone") == 0) {
+            cli->place_flags |= VARVE_OPEN_ALONE;
+        } else if (open && strcmp(argv[i], "--shared") == 0) {
+            cli->place_flags |= VARVE_OPEN_SHARED;
         } else if (open && take_global("--format", *argc, argv, &i, &format)) {
             if (!format || (strcmp(format, "table") != 0 && strcmp(format, "jsonl") != 0)) {
                 return cli_usage("--format wants table or jsonl");

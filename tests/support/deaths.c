@@ -274,6 +274,29 @@ static int dying_room(int fd, uint64_t *ret_free) {
     return ve_os_system.room(fd, ret_free);
 }
 
+static int dying_kind(int fd, uint32_t *ret_kind) {
+    called();
+    return ve_os_system.kind(fd, ret_kind);
+}
+
+static int dying_chmod(int fd, unsigned mode) {
+    called();
+    return ve_os_system.chmod(fd, mode);
+}
+
+static int dying_chown(int fd, uint32_t user, uint32_t group) {
+    called();
+    return ve_os_system.chown(fd, user, group);
+}
+
+static uint32_t plain_user(void) {
+    return ve_os_system.user();
+}
+
+static int plain_wipe_on_fork(void *at, size_t size) {
+    return ve_os_system.wipe_on_fork(at, size);
+}
+
 static int dying_random(void *to, size_t size) {
     called();
     return ve_os_system.random(to, size);
@@ -331,6 +354,11 @@ const ve_os deaths_os = {
     .mkdirat = dying_mkdirat,
     .list = dying_list,
     .room = dying_room,
+    .kind = dying_kind,
+    .chmod = dying_chmod,
+    .chown = dying_chown,
+    .user = plain_user,
+    .wipe_on_fork = plain_wipe_on_fork,
     .random = dying_random,
     .now = plain_now,
     .monotonic = plain_monotonic,

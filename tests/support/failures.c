@@ -105,6 +105,26 @@ static int failing_room(int fd, uint64_t *ret_free) {
     return fails(false, false) ? -1 : ve_os_system.room(fd, ret_free);
 }
 
+static int failing_kind(int fd, uint32_t *ret_kind) {
+    return fails(false, false) ? -1 : ve_os_system.kind(fd, ret_kind);
+}
+
+static int failing_chmod(int fd, unsigned mode) {
+    return fails(false, false) ? -1 : ve_os_system.chmod(fd, mode);
+}
+
+static int failing_chown(int fd, uint32_t user, uint32_t group) {
+    return fails(false, false) ? -1 : ve_os_system.chown(fd, user, group);
+}
+
+static uint32_t plain_user(void) {
+    return ve_os_system.user();
+}
+
+static int plain_wipe_on_fork(void *at, size_t size) {
+    return ve_os_system.wipe_on_fork(at, size);
+}
+
 static int failing_random(void *to, size_t size) {
     return fails(false, false) ? -1 : ve_os_system.random(to, size);
 }
@@ -160,6 +180,11 @@ const ve_os failures_os = {
     .mkdirat = failing_mkdirat,
     .list = failing_list,
     .room = failing_room,
+    .kind = failing_kind,
+    .chmod = failing_chmod,
+    .chown = failing_chown,
+    .user = plain_user,
+    .wipe_on_fork = plain_wipe_on_fork,
     .random = failing_random,
     .now = plain_now,
     .monotonic = plain_monotonic,
