@@ -1,0 +1,513 @@
+/*
+ * Lives of a store on a disk that loses power. See power.h.
+ */
+#include "support/power.h"
+
+#include "engine/store.h"
+#include "support/disk.h"
+#include "support/dump.h"
+#include "support/work.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { STEPS_MAX = 400, ALWAYS_MOST = 300, MERGES = 2 };
+
+typedef struct {
+    power *p;
+    char base[200];
+    char *expected[STEPS_MAX + 1]; /* all that the store tells after so many steps */
+    bool failed;
+} world;
+
+/* One stretch between two power cuts. */
+typedef struct {
+    world *w;
+    disk *d;
+    varve *store;
+    char root[250], path[260], snapshot[260];
+    uint32_t depth, calls_per_cut, syncs_per_cut;
+    uint64_t state;
+    uint32_t at;         /* steps that are done */
+    uint32_t sure;       /* of these, acknowledged as being on disk */
+    uint32_t shot, shot_sure; /* steps that were done when the last snapshot began (and at its end); 0: there was none */
+    bool in_step, found_damage;
+} life;
+
+static uint32_t draw(life *l, uint32_t below) {
+    l->state = l->state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(l->state >> 33) % below;
+}
+
+/* ---- Steps ---- */
+
+static int64_t minute(uint32_t n) {
+    return 1700000000000000000 + (int64_t)n * 60000000000;
+}
+
+static varve_str name_of(char room[40], const char *format, uint32_t number) {
+    snprintf(room, 40, format, number);
+    return varve_cstr(room);
+}
+
+static int add_event(varve_batch *batch, varve_str session, uint32_t step, uint32_t i) {
+    static const char *const types[] = {"UserPromptSubmit", "assistant", "PreToolUse", "SessionEnd"};
+    char payload[3000], room[40];
+    uint32_t mixed = work_mix(step, i, 1);
+    varve_event event;
+    varve_event_init(&event);
+    event.session_id = session;
+    event.type = varve_cstr(types[mixed % 4]);
+    event.time = minute(step) + i;
+    event.present = VARVE_HAS_TIME | VARVE_HAS_UID;
+    event.uid = varve_name_uid(varve_cstr("here"), session, name_of(room, "%u", step * 100 + i));
+    size_t size = 200 + mixed % 2400;
+    for (size_t at = 0; at < size; at++)
+        payload[at] = (char)('a' + (at * (step + 7) >> 4) % 26);
+    event.payload = payload;
+    event.payload_size = size;
+    event.str[VARVE_STR_TEXT] = varve_cstr("text");
+    if (mixed % 4 == 1) {
+        event.present |= VARVE_HAS_TOKENS << VARVE_TOK_OUTPUT | VARVE_HAS_CHARGE | VARVE_HAS_COST;
+        event.tokens[VARVE_TOK_OUTPUT] = mixed % 1000;
+        event.cost = mixed % 5000;
+        event.charge = varve_charge_key(name_of(room, "message-%u", mixed % 3 == 0 ? step / 4 : step * 100 + i));
+    }
+    return varve_batch_add(batch, &event);
+}
+
+static int fill(varve_batch *batch, uint32_t step) {
+    char session[40], state[40], input[40];
+    uint32_t size = 2 + work_mix(step, 5, 5) % 6;
+    int result = add_event(batch, name_of(session, "once-%u", step), step, 50);
+    for (uint32_t i = 0; i < size && result >= 0; i++)
+        result = add_event(batch, name_of(session, "s-%u", (step + i / 3) % 5), step, i);
+    if (result >= 0)
+        result = varve_batch_cursor(batch, name_of(input, "input-%u", step % 3), state,
+                                    name_of(state, "at %u", step).size);
+    if (result >= 0 && step % 4 == 2) {
+        varve_event set;
+        varve_event_init(&set);
+        set.session_id = name_of(session, "s-%u", step % 5);
+        set.time = minute(step);
+        set.present = VARVE_HAS_TIME;
+        set.str[VARVE_STR_TITLE] = name_of(state, "title %u", step);
+        set.str[VARVE_STR_LABELS] = varve_cstr("team=a");
+        result = varve_batch_set(batch, &set);
+    }
+    return result;
+}
+
+static int fill_branch(varve_batch *batch, char letter, uint32_t step) {
+    char session[40], child_id[40];
+    if (letter == 'w')
+        return varve_batch_rewind(batch, varve_cstr(NULL), name_of(session, "s-%u", step % 5), 1 + step % 3);
+    if (letter == 'x')
+        return varve_batch_delete(batch, varve_cstr(NULL), name_of(session, "once-%u", step / 2));
+    varve_event child;
+    varve_event_init(&child);
+    child.session_id = name_of(child_id, "fork-%u", step);
+    child.time = minute(step);
+    child.present = VARVE_HAS_TIME;
+    int result = varve_batch_fork(batch, &child, varve_cstr(NULL), name_of(session, "s-%u", step % 5), 2);
+    return result < 0 ? result : add_event(batch, varve_cstr(child_id), step, 70);
+}
+
+static int append(varve *store, char letter, uint32_t step, varve_durability durability) {
+    varve_batch *batch;
+    int result = varve_batch_new(&batch);
+    if (result < 0)
+        return result;
+    result = letter == 'b' || letter == 'w' || letter == 'x' ? fill_branch(batch, letter, step) : fill(batch, step);
+    if (result >= 0)
+        result = varve_append(store, batch, durability, NULL);
+    varve_batch_free(&batch);
+    return result;
+}
+
+int power_append(varve *store, uint32_t step, varve_durability durability) {
+    return append(store, 'a', step, durability);
+}
+
+static void merged_path(const world *w, uint32_t number, char path[260]) {
+    snprintf(path, 260, "%s/other-%u/store", w->base, number % MERGES);
+}
+
+static int merge(life *l) {
+    char path[260];
+    varve *from;
+    varve_options options;
+    varve_options_init(&options);
+    options.flags = VARVE_OPEN_READ_ONLY;
+    merged_path(l->w, l->at, path);
+    int result = varve_open(path, &options, &from);
+    if (result < 0)
+        return result;
+    result = varve_merge(l->store, from, NULL);
+    varve_close(&from);
+    return result;
+}
+
+static int forget(life *l) {
+    char id[40];
+    varve_forgotten done = {.size = sizeof done};
+    uint32_t before = 0;
+    for (uint32_t i = 0; i < l->at; i++)
+        before += l->w->p->steps[i] == 'f';
+    uint32_t step = 0;
+    for (; before > 0 || (l->w->p->steps[step] != 'a' && l->w->p->steps[step] != 'g'); step++)
+        before -= l->w->p->steps[step] == 'a' || l->w->p->steps[step] == 'g';
+    int result = varve_forget(l->store, varve_cstr(NULL), name_of(id, "once-%u", step), VARVE_FORGET_NOW, &done);
+    if (result == VARVE_OK && done.found > 0)
+        return work_wrong("%llu pieces are left of what was forgotten", (unsigned long long)done.found), VARVE_E_CORRUPT;
+    return result;
+}
+
+static int retain(life *l, uint32_t flags) {
+    varve_retention asked = {.size = sizeof asked, .flags = flags, .before = minute(l->at / 2)};
+    varve_retained done = {.size = sizeof done};
+    return varve_retain(l->store, &asked, &done);
+}
+
+static int compact(life *l, uint32_t flags) {
+    varve_compact_options options;
+    varve_compact_options_init(&options);
+    options.flags = flags;
+    return varve_compact(l->store, &options, NULL);
+}
+
+static bool open_store(life *l);
+
+static int do_step(life *l) {
+    char letter = l->w->p->steps[l->at];
+    switch (letter) {
+    case 'y':
+        return varve_sync(l->store);
+    case 'c':
+    case 'C':
+        return compact(l, letter == 'C' ? VARVE_COMPACT_ALL : 0);
+    case 'r':
+    case 'k':
+        return retain(l, letter == 'k' ? VARVE_RETAIN_KEEP_SESSIONS : 0);
+    case 'f':
+        return forget(l);
+    case 's':
+        return varve_snapshot(l->store, l->snapshot, 0, NULL);
+    case 'm':
+        return merge(l);
+    case 'o':
+        varve_close(&l->store);
+        return open_store(l) ? VARVE_OK : VARVE_E_IO;
+    default:
+        return append(l->store, letter, l->at, letter == 'g' ? VARVE_GROUP : VARVE_NONE);
+    }
+}
+
+/* Whether a step's success says that all so far is on disk. */
+static bool confirms(char letter) {
+    return strchr("gyrkfm", letter) != NULL;
+}
+
+/* Whether a step that was cut off may leave something between its beginning and its end, and doing it again ends it. */
+static bool is_long(char letter) {
+    return strchr("rkfm", letter) != NULL;
+}
+
+static bool live(life *l, uint32_t until) {
+    for (; l->at < until && !l->w->failed; l->w->p->steps_done++) {
+        disk_clock(l->d, minute(l->at + 10));
+        l->in_step = true;
+        if (l->w->p->steps[l->at] == 's')
+            l->shot = l->at;
+        int result = do_step(l);
+        l->in_step = false;
+        if (l->w->failed)
+            return false;
+        if (result < 0)
+            return work_wrong("step %u (%c): %d %s", l->at, l->w->p->steps[l->at], result,
+                              l->store == NULL ? "" : varve_last_error(l->store));
+        l->at++;
+        if (confirms(l->w->p->steps[l->at - 1]))
+            l->sure = l->at;
+        if (l->w->p->steps[l->at - 1] == 's')
+            l->shot_sure = l->shot;
+    }
+    return !l->w->failed;
+}
+
+/* ---- What is found ---- */
+
+static void look_for_damage(void *context, const char *line) {
+    life *l = context;
+    l->found_damage = l->found_damage || strstr(line, "damaged") != NULL;
+    if (getenv("VARVE_SAY") != NULL)
+        fprintf(stderr, "  says: %s\n", line);
+}
+
+static int open_at(life *l, const char *path, uint32_t flags, varve **ret_store) {
+    char error[300] = "";
+    varve_options options;
+    varve_options_init(&options);
+    options.flags = flags;
+    options.segment_size = 64 << 10;
+    options.machine_id = varve_cstr("here");
+    options.log = look_for_damage;
+    options.log_context = l;
+    options.error = error;
+    options.error_size = sizeof error;
+    int result = ve_open(&disk_os, path, &options, ret_store);
+    if (result < 0)
+        work_wrong("open: %d %s", result, error);
+    return result;
+}
+
+static bool open_store(life *l) {
+    return open_at(l, l->path, 0, &l->store) == VARVE_OK;
+}
+
+static char *told_by(varve *store) {
+    return dump_store(store, DUMP_RECORDS | DUMP_EVENTS, 1);
+}
+
+/* After how many steps, of 'least' to 'most', the store told that; the highest of several, -1: after none. */
+static int steps_of(const life *l, const char *told, uint32_t least, uint32_t most) {
+    int found = -1;
+    for (uint32_t i = least; i <= most; i++)
+        found = l->w->expected[i] != NULL && strcmp(l->w->expected[i], told) == 0 ? (int)i : found;
+    return found;
+}
+
+/* Says how it differs from what was sure. */
+static bool differs(const life *l, const char *what, const char *told, uint32_t least, uint32_t most) {
+    int elsewhere = steps_of(l, told, 0, (uint32_t)strlen(l->w->p->steps));
+    if (elsewhere >= 0)
+        return work_wrong("%s is as after %d steps, it should be of %u to %u", what, elsewhere, least, most);
+    dump_equal("what was sure", l->w->expected[least], told);
+    dump_equal("all that was done", l->w->expected[most], told);
+    return work_wrong("%s is as after no number of steps of %u to %u", what, least, most);
+}
+
+/* An own count of what the batches of the first steps hold, as far as nothing hides or drops of it. */
+static bool recounts(varve *store, const char *steps, uint32_t count) {
+    uint64_t events = 0, bytes = 0;
+    for (uint32_t step = 0; step < count; step++) {
+        if (strchr("bwxrkfm", steps[step]) != NULL)
+            return true;
+        uint32_t size = steps[step] == 'a' || steps[step] == 'g' ? 2 + work_mix(step, 5, 5) % 6 : 0;
+        for (uint32_t i = 0; i <= size && size > 0; i++, events++)
+            bytes += 200 + work_mix(step, i == size ? 50 : i, 1) % 2400;
+    }
+    varve_totals totals = {.size = sizeof totals};
+    int result = varve_session_totals(store, &totals);
+    if (result < 0 || totals.events != events || totals.payload_bytes != bytes)
+        return work_wrong("%d: %llu events of %llu bytes, there should be %llu of %llu", result, (unsigned long long)totals.events,
+                          (unsigned long long)totals.payload_bytes, (unsigned long long)events, (unsigned long long)bytes);
+    return true;
+}
+
+/* The store is as after some number of steps, which becomes that of this life. */
+static bool is_a_prefix(life *l) {
+    uint32_t most = l->at + l->in_step, count = (uint32_t)strlen(l->w->p->steps);
+    most = most < count ? most : count;
+    char *told = told_by(l->store);
+    int found = steps_of(l, told, l->sure, most);
+    bool good = true;
+    if (found < 0 && l->in_step && is_long(l->w->p->steps[l->at])) { /* what was cut off is ended by doing it again */
+        int result = do_step(l);
+        free(told);
+        told = told_by(l->store);
+        found = steps_of(l, told, l->at + 1, l->at + 1);
+        if (result < 0)
+            good = work_wrong("step %u (%c) again: %d %s", l->at, l->w->p->steps[l->at], result, varve_last_error(l->store));
+    }
+    if (good && found < 0)
+        good = differs(l, "the store", told, l->sure, most);
+    free(told);
+    if (good && l->found_damage)
+        good = work_wrong("damage is reported where there is none");
+    l->at = found < 0 ? 0 : (uint32_t)found;
+    return good && recounts(l->store, l->w->p->steps, l->at) && work_verifies(l->store, 0);
+}
+
+/* The snapshot is not there yet, or as it was before, or has more, up to what was there when it was taken last. */
+static bool snapshot_is_a_prefix(life *l) {
+    char identity[300];
+    varve *copy;
+    snprintf(identity, sizeof identity, "%s/STORE", l->snapshot);
+    if (access(identity, F_OK) < 0)
+        return l->shot_sure == 0 || work_wrong("the snapshot of %u steps is gone", l->shot_sure);
+    if (open_at(l, l->snapshot, VARVE_OPEN_READ_ONLY, &copy) < 0)
+        return false;
+    char *told = told_by(copy);
+    bool good = steps_of(l, told, l->shot_sure, l->shot) >= 0 || differs(l, "the snapshot", told, l->shot_sure, l->shot);
+    free(told);
+    good = good && work_verifies(copy, 0);
+    varve_close(&copy);
+    return good;
+}
+
+/* ---- Power cuts ---- */
+
+static int remove_one(const char *path, const struct stat *file, int kind, struct FTW *walk) {
+    (void)file, (void)kind, (void)walk;
+    return remove(path);
+}
+
+static void remove_tree(const char *path) {
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void set_paths(life *l, const char *name) {
+    snprintf(l->root, sizeof l->root, "%s/%s", l->w->base, name);
+    snprintf(l->path, sizeof l->path, "%s/store", l->root);
+    snprintf(l->snapshot, sizeof l->snapshot, "%s/snapshot", l->root);
+}
+
+static void at_call(void *context, bool sync);
+
+/* After a cut: opens, compares, goes on for a while; in some of these lives the power is cut again. */
+static bool goes_on(life *l) {
+    power *p = l->w->p;
+    disk *before = disk_use(l->d);
+    bool again = l->depth < p->depth && draw(l, 4) == 0;
+    if (again) {
+        l->calls_per_cut = 8 + draw(l, 40);
+        l->syncs_per_cut = 3;
+        disk_watch(l->d, at_call, l);
+    }
+    bool good = open_store(l) && is_a_prefix(l) && snapshot_is_a_prefix(l);
+    p->recoveries += good;
+    if (good) { /* recovery has put on disk what it found */
+        l->sure = l->at;
+        l->in_step = false;
+    }
+    uint32_t count = (uint32_t)strlen(p->steps), more = again || draw(l, 6) == 0 ? 1 + draw(l, 6) : 0;
+    uint32_t until = l->at + more < count ? l->at + more : count;
+    if (good && until > l->at) {
+        good = live(l, until);
+        char *told = good ? told_by(l->store) : NULL;
+        if (good && steps_of(l, told, until, until) < 0)
+            good = differs(l, "the store, later,", told, until, until);
+        free(told);
+        good = good && work_verifies(l->store, 0);
+    }
+    disk_watch(l->d, NULL, NULL);
+    varve_close(&l->store);
+    disk_use(before);
+    return good;
+}
+
+static void cut_power(life *l) {
+    static const int most_ways = DISK_WAYS;
+    world *w = l->w;
+    char name[20];
+    uint32_t way = draw(l, (uint32_t)most_ways), seed = draw(l, UINT32_MAX);
+    uint64_t number = ++w->p->cuts;
+    life next = {.w = w, .depth = l->depth + 1, .state = seed, .at = l->at, .sure = l->sure, .in_step = l->in_step,
+                 .shot = l->shot, .shot_sure = l->shot_sure};
+    snprintf(name, sizeof name, "cut-%u", next.depth);
+    set_paths(&next, name);
+    next.d = disk_cut(l->d, next.root, way, seed);
+    if (getenv("VARVE_SAY") != NULL)
+        fprintf(stderr, "cut %llu, depth %u: %s, %u of at least %u steps%s\n", (unsigned long long)number, next.depth, disk_way(way),
+                l->at, l->sure, l->in_step ? " and a part" : "");
+    if (!goes_on(&next) && !w->failed) {
+        w->failed = true;
+        work_wrong("  power cut %llu (%s), the %u. in a row, in step %u of %s\n  VARVE_SEED=%u does it again",
+                   (unsigned long long)number, disk_way(way), next.depth, l->at, w->p->steps, w->p->seed);
+    }
+    disk_free(&next.d);
+    if (!w->failed || getenv("VARVE_KEEP") == NULL)
+        remove_tree(next.root);
+}
+
+static void at_call(void *context, bool sync) {
+    life *l = context;
+    uint32_t one_in = sync ? l->syncs_per_cut : l->calls_per_cut;
+    if (l->w->failed || one_in == 0 || draw(l, one_in) != 0)
+        return;
+    disk_watch(l->d, NULL, NULL);
+    cut_power(l);
+    disk_watch(l->d, at_call, l);
+}
+
+/* ---- A whole life ---- */
+
+static bool learn(world *w) {
+    life l = {.w = w};
+    set_paths(&l, "reference");
+    mkdir(l.root, 0700);
+    l.d = disk_new(l.root);
+    disk *before = disk_use(l.d);
+    bool good = open_store(&l);
+    uint32_t count = (uint32_t)strlen(w->p->steps);
+    for (uint32_t i = 0; i <= count && good; i++) {
+        good = live(&l, i);
+        w->expected[i] = good ? told_by(l.store) : NULL;
+        good = good && recounts(l.store, w->p->steps, i);
+    }
+    good = good && work_verifies(l.store, 0);
+    varve_close(&l.store);
+    disk_use(before);
+    disk_free(&l.d);
+    remove_tree(l.root);
+    return good;
+}
+
+static bool live_with_cuts(world *w) {
+    life l = {.w = w, .state = w->p->seed * 2654435761u, .calls_per_cut = w->p->calls_per_cut, .syncs_per_cut = w->p->syncs_per_cut};
+    set_paths(&l, "life");
+    mkdir(l.root, 0700);
+    l.d = disk_new(l.root);
+    disk *before = disk_use(l.d);
+    disk_watch(l.d, at_call, &l);
+    bool good = open_store(&l);
+    uint32_t count = (uint32_t)strlen(w->p->steps);
+    for (uint32_t i = 0; i <= count && good && !w->failed; i++) {
+        good = live(&l, i);
+        if (good && draw(&l, 2) == 0) /* just when it was acknowledged */
+            cut_power(&l);
+    }
+    disk_watch(l.d, NULL, NULL);
+    varve_close(&l.store);
+    disk_use(before);
+    disk_free(&l.d);
+    remove_tree(l.root);
+    return good && !w->failed;
+}
+
+static bool make_others(const world *w) {
+    bool good = true;
+    for (uint32_t i = 0; i < MERGES && good && strchr(w->p->steps, 'm') != NULL; i++) {
+        char path[260], parent[260];
+        varve *store;
+        work_book *book = work_book_new();
+        snprintf(parent, sizeof parent, "%s/other-%u", w->base, i);
+        mkdir(parent, 0700);
+        merged_path(w, i, path);
+        good = work_open(NULL, path, 0, &store) && work_run(store, book, i + 1, 0, 3);
+        varve_close(&store);
+        work_book_free(book);
+    }
+    return good;
+}
+
+bool power_run(power *p) {
+    world *w = calloc(1, sizeof *w);
+    const char *temp = getenv("TMPDIR");
+    if (w == NULL || strlen(p->steps) > STEPS_MAX)
+        return work_wrong("too many steps");
+    w->p = p;
+    snprintf(w->base, sizeof w->base, "%s/varve-power-XXXXXX", temp != NULL ? temp : "/tmp");
+    bool good = mkdtemp(w->base) != NULL && make_others(w) && learn(w) && live_with_cuts(w);
+    for (size_t i = 0; i <= STEPS_MAX; i++)
+        free(w->expected[i]);
+    if (good || getenv("VARVE_KEEP") == NULL)
+        remove_tree(w->base);
+    free(w);
+    return good;
+}
