@@ -32,13 +32,49 @@ static void live(const char *steps, uint32_t seeds) {
 
 static void appends_and_new_segments(void **state) {
     (void)state;
-    live("gaaagaagyaaaagagaaaoaagaagyaaagaaaaaagagaaagaoaag", 3);
+    live("gaaagaagyaaaagagaaaoaagaagyaaagaaaaaagagaaagaoaag", 2);
+}
+
+static void forks_rewinds_and_deletions(void **state) {
+    (void)state;
+    live("gaagbgaawagaxbaagaawgobaagxaaagwbay", 1);
+}
+
+static void compactions(void **state) {
+    (void)state;
+    live("aaagaacagaaacaaaagcaaaaaagcaaagcaaaaagCaaaaaaaacgaaaC", 1);
+}
+
+static void retentions(void **state) {
+    (void)state;
+    live("aagaaaagaarcaaagaaaaarCaaagaakaaacaagaaaaakaC", 1);
+}
+
+static void forgetting(void **state) {
+    (void)state;
+    live("aagaaagafaaagcaaaafaaagaCaaafag", 1);
+}
+
+static void snapshots(void **state) {
+    (void)state;
+    live("aagsaaaasaagaascaaagsaCsaaaacaaaasaas", 1);
+}
+
+static void merges(void **state) {
+    (void)state;
+    live("aagaamaacagmaaagCmaaag", 1);
 }
 
 int main(void) {
     work_in_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appends_and_new_segments),
+        cmocka_unit_test(forks_rewinds_and_deletions),
+        cmocka_unit_test(compactions),
+        cmocka_unit_test(retentions),
+        cmocka_unit_test(forgetting),
+        cmocka_unit_test(snapshots),
+        cmocka_unit_test(merges),
     };
     int result = cmocka_run_group_tests(tests, NULL, NULL);
     printf("%llu power cuts, %llu recoveries\n", (unsigned long long)all_cuts, (unsigned long long)all_recoveries);

@@ -102,12 +102,19 @@ static int fill(varve_batch *batch, uint32_t step) {
     return result;
 }
 
-static int fill_branch(varve_batch *batch, char letter, uint32_t step) {
+/* The last step before one that appended a batch. */
+static uint32_t batch_before(const char *steps, uint32_t step) {
+    while (step > 0 && steps[step] != 'a' && steps[step] != 'g')
+        step--;
+    return step;
+}
+
+static int fill_branch(varve_batch *batch, char letter, const char *steps, uint32_t step) {
     char session[40], child_id[40];
     if (letter == 'w')
         return varve_batch_rewind(batch, varve_cstr(NULL), name_of(session, "s-%u", step % 5), 1 + step % 3);
     if (letter == 'x')
-        return varve_batch_delete(batch, varve_cstr(NULL), name_of(session, "once-%u", step / 2));
+        return varve_batch_delete(batch, varve_cstr(NULL), name_of(session, "once-%u", batch_before(steps, step / 2)));
     varve_event child;
     varve_event_init(&child);
     child.session_id = name_of(child_id, "fork-%u", step);
@@ -117,12 +124,12 @@ static int fill_branch(varve_batch *batch, char letter, uint32_t step) {
     return result < 0 ? result : add_event(batch, varve_cstr(child_id), step, 70);
 }
 
-static int append(varve *store, char letter, uint32_t step, varve_durability durability) {
+static int append(varve *store, char letter, const char *steps, uint32_t step, varve_durability durability) {
     varve_batch *batch;
     int result = varve_batch_new(&batch);
     if (result < 0)
         return result;
-    result = letter == 'b' || letter == 'w' || letter == 'x' ? fill_branch(batch, letter, step) : fill(batch, step);
+    result = letter == 'b' || letter == 'w' || letter == 'x' ? fill_branch(batch, letter, steps, step) : fill(batch, step);
     if (result >= 0)
         result = varve_append(store, batch, durability, NULL);
     varve_batch_free(&batch);
@@ -130,7 +137,7 @@ static int append(varve *store, char letter, uint32_t step, varve_durability dur
 }
 
 int power_append(varve *store, uint32_t step, varve_durability durability) {
-    return append(store, 'a', step, durability);
+    return append(store, 'a', "", step, durability);
 }
 
 static void merged_path(const world *w, uint32_t number, char path[260]) {
@@ -203,7 +210,7 @@ static int do_step(life *l) {
         varve_close(&l->store);
         return open_store(l) ? VARVE_OK : VARVE_E_IO;
     default:
-        return append(l->store, letter, l->at, letter == 'g' ? VARVE_GROUP : VARVE_NONE);
+        return append(l->store, letter, l->w->p->steps, l->at, letter == 'g' ? VARVE_GROUP : VARVE_NONE);
     }
 }
 
