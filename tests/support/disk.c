@@ -294,6 +294,19 @@ static void disk_sleep(int64_t nanoseconds) {
     current->clock += nanoseconds;
 }
 
+static void disk_wait_on(void *word, uint32_t seen, int64_t nanoseconds) {
+    (void)word, (void)seen;
+    disk_sleep(nanoseconds);
+}
+
+static void disk_wake(void *word, int count) {
+    (void)word, (void)count;
+}
+
+static uint32_t disk_process(void) {
+    return 1;
+}
+
 static int disk_boot_id(uint8_t ret_id[16]) {
     memset(ret_id, current->boot, 16);
     return 0;
@@ -323,5 +336,8 @@ const ve_os disk_os = {
     .now = disk_now,
     .monotonic = disk_now,
     .sleep = disk_sleep,
+    .wait = disk_wait_on,
+    .wake = disk_wake,
+    .process = disk_process,
     .boot_id = disk_boot_id,
 };

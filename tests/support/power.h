@@ -27,6 +27,9 @@ typedef struct power {
 bool power_run(power *p);
 
 /* Appends the batch of a step. */
-int power_append(varve *store, uint32_t step, varve_durability durability);
+int power_append(varve *store, const char *steps, uint32_t step, varve_durability durability);
+int64_t power_minute(uint32_t n); /* the time of a step's events, ns */
+/* An own count of what the first steps append, as far as none of them hides or drops anything. */
+bool power_recounts(varve *store, const char *steps, uint32_t count);
 
 #endif
