@@ -6,6 +6,7 @@
 #include "engine/store.h"
 #include "support/disk.h"
 #include "support/dump.h"
+#include "support/tree.h"
 #include "support/work.h"
 
 #include <ftw.h>
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STEPS_MAX = 400, ALWAYS_MOST = 300, MERGES = 2 };
+enum { STEPS_MAX = 400, MERGES = 2 };
 
 typedef struct {
     power *p;
@@ -36,6 +37,8 @@ typedef struct {
     uint32_t sure;       /* of these, acknowledged as being on disk */
     uint32_t shot, shot_sure; /* steps that were done when the last snapshot began (and at its end); 0: there was none */
     bool in_step, found_damage;
+    bool sync_failed; /* some time before */
+    bool ended;       /* a step was refused: nothing more can be done */
 } life;
 
 static uint32_t draw(life *l, uint32_t below) {
@@ -130,8 +133,44 @@ static bool is_long(char letter) {
     return strchr("rkfm", letter) != NULL;
 }
 
+static char *told_by(varve *store);
+static int steps_of(const life *l, const char *told, uint32_t least, uint32_t most);
+
+static void count_other_finding(void *context, const varve_finding *finding) {
+    if (finding->error == VARVE_E_SYNC_FAILED)
+        return;
+    ++*(int *)context;
+    work_wrong("%s:%llu: %d %s", finding->file, (unsigned long long)finding->offset, finding->error, finding->what);
+}
+
+/* verify --deep tells of the sync that failed, and of nothing else. */
+static bool verifies_but_for_the_sync(varve *store) {
+    int others = 0, faults = varve_verify(store, VARVE_VERIFY_DEEP, count_other_finding, &others);
+    return faults >= 0 && faults <= 1 && others == 0;
+}
+
+/* A sync has failed: the step is done all the same, or nothing of it; the handle says why, and answers as before. */
+static bool bears_a_failed_sync(life *l, int result) {
+    char letter = l->w->p->steps[l->at];
+    bool reopened = letter == 'o' && l->store == NULL;
+    if (!reopened && varve_last_error(l->store)[0] == 0)
+        return work_wrong("step %u (%c): %d and no word", l->at, letter, result);
+    if (reopened && !open_store(l))
+        return false;
+    char *told = told_by(l->store);
+    bool done = steps_of(l, told, l->at + 1, l->at + 1) >= 0, undone = steps_of(l, told, l->at, l->at) >= 0;
+    free(told);
+    l->sync_failed = true;
+    l->w->p->failed++;
+    l->ended = !done || l->w->p->fails_on;
+    l->at += done;
+    if (!done && !undone && !is_long(letter))
+        return work_wrong("step %u (%c) failed, %d, and has left something", l->at, letter, result);
+    return verifies_but_for_the_sync(l->store) || work_wrong("after step %u (%c) failed", l->at, letter);
+}
+
 static bool live(life *l, uint32_t until) {
-    for (; l->at < until && !l->w->failed; l->w->p->steps_done++) {
+    for (; l->at < until && !l->w->failed && !l->ended; l->w->p->steps_done++) {
         disk_clock(l->d, power_minute(l->at + 10));
         l->in_step = true;
         if (l->w->p->steps[l->at] == 's')
@@ -140,12 +179,17 @@ static bool live(life *l, uint32_t until) {
         l->in_step = false;
         if (l->w->failed)
             return false;
+        if (result < 0 && l->depth == 0 && l->w->p->sync_to_fail != 0) {
+            if (!bears_a_failed_sync(l, result))
+                return false;
+            continue;
+        }
         if (result < 0)
             return work_wrong("step %u (%c): %d %s", l->at, l->w->p->steps[l->at], result,
                               l->store == NULL ? "" : varve_last_error(l->store));
         l->at++;
         if (confirms(l->w->p->steps[l->at - 1]))
-            l->sure = l->at;
+            l->sure = l->at, l->w->p->mended += l->sync_failed;
         if (l->w->p->steps[l->at - 1] == 's')
             l->shot_sure = l->shot;
     }
@@ -245,6 +289,89 @@ static bool snapshot_is_a_prefix(life *l) {
     return good;
 }
 
+/* ---- A disk that lied ---- */
+
+static uint64_t witness_in(const uint8_t *bytes, size_t size, uint32_t number) {
+    vf_segment_header header;
+    vf_frame frame;
+    int read_only;
+    uint64_t witness = 0;
+    if (vf_segment_check(bytes, size, &header, &read_only) != VF_OK)
+        return 0;
+    for (size_t at = VF_SEGMENT_HEADER; at + VF_FRAME_SIZE <= size; at += VF_RECORD_ALIGN) {
+        uint64_t lsn = vf_lsn(number, (uint32_t)at);
+        if (vf_record_check(bytes + at, size - at, vf_get64(header.salt), lsn, NULL, &frame) != VF_OK || frame.kind != VF_KIND_SYNC)
+            continue;
+        vf_sync_fixed body;
+        memcpy(&body, bytes + at + VF_FRAME_SIZE, sizeof body);
+        if (vf_get64(body.synced) <= lsn && vf_get64(body.synced) > witness)
+            witness = vf_get64(body.synced);
+    }
+    return witness;
+}
+
+typedef struct {
+    const char *path;
+    uint64_t lsn;
+} witness;
+
+static void ask_file(void *context, const char *name, size_t size) {
+    witness *w = context;
+    uint32_t number;
+    uint8_t *bytes = malloc(size + 1);
+    uint64_t said = 0;
+    tree_read(w->path, name, bytes, size, 0);
+    if (sscanf(name, "seg/%8u.log", &number) == 1)
+        said = witness_in(bytes, size, number);
+    if (strcmp(name, "CONTROL") == 0 && size >= VF_CONTROL_SIZE && memcmp(bytes, VF_CONTROL_MAGIC, 8) == 0)
+        said = vf_get64(((const vf_control *)(const void *)bytes)->synced);
+    w->lsn = said > w->lsn ? said : w->lsn;
+    free(bytes);
+}
+
+/* Whether the log of 'from' has a record in [first, end). */
+static bool has_record(varve *from, uint64_t first, uint64_t end) {
+    ve_record record;
+    return first < end && ve_log_next(from, first, end, &record, NULL) == 1;
+}
+
+static uint64_t end_of_log(varve *store) {
+    uint64_t lsn = ve_log_first(store), tail = ve_tail(store);
+    ve_record record;
+    while (ve_log_next(store, lsn, tail, &record, NULL) == 1)
+        lsn = record.lsn + vf_get32(record.frame.length);
+    return lsn;
+}
+
+/* What was acknowledged is there, or its loss is reported, or nothing that was found tells that there was more. */
+static bool tells_of_lies(life *l, varve *from) {
+    power *p = l->w->p;
+    witness seen = {.path = l->path};
+    disk *before = disk_use(l->d);
+    tree_each(l->path, ask_file, &seen);
+    bool good = open_store(l);
+    if (good) {
+        char *told = told_by(l->store);
+        int found = steps_of(l, told, 0, l->at), faults = varve_verify(l->store, VARVE_VERIFY_DEEP, NULL, NULL);
+        uint64_t end = end_of_log(l->store);
+        bool reported = l->found_damage && faults > 0;
+        free(told);
+        if (faults < 0)
+            good = work_wrong("verify: %d %s", faults, varve_last_error(l->store));
+        else if (found >= (int)l->sure && reported)
+            good = work_wrong("damage is reported where there is none");
+        else if (found < (int)l->sure && !reported && (found < 0 || has_record(from, end, seen.lsn)))
+            good = work_wrong("of %u steps %d are left, up to %llx, witnessed up to %llx, and nothing is said", l->sure, found,
+                              (unsigned long long)end, (unsigned long long)seen.lsn);
+        p->told += reported;
+        p->untold += found < (int)l->sure && !reported;
+    }
+    good = good && power_append(l->store, p->steps, 0, VARVE_GROUP) == VARVE_OK;
+    varve_close(&l->store);
+    disk_use(before);
+    return good;
+}
+
 /* ---- Power cuts ---- */
 
 static int remove_one(const char *path, const struct stat *file, int kind, struct FTW *walk) {
@@ -297,10 +424,9 @@ static bool goes_on(life *l) {
 }
 
 static void cut_power(life *l) {
-    static const int most_ways = DISK_WAYS;
     world *w = l->w;
     char name[20];
-    uint32_t way = draw(l, (uint32_t)most_ways), seed = draw(l, UINT32_MAX);
+    uint32_t way = draw(l, DISK_WAYS), seed = draw(l, UINT32_MAX);
     uint64_t number = ++w->p->cuts;
     life next = {.w = w, .depth = l->depth + 1, .state = seed, .at = l->at, .sure = l->sure, .in_step = l->in_step,
                  .shot = l->shot, .shot_sure = l->shot_sure};
@@ -310,7 +436,8 @@ static void cut_power(life *l) {
     if (getenv("VARVE_SAY") != NULL)
         fprintf(stderr, "cut %llu, depth %u: %s, %u of at least %u steps%s\n", (unsigned long long)number, next.depth, disk_way(way),
                 l->at, l->sure, l->in_step ? " and a part" : "");
-    if (!goes_on(&next) && !w->failed) {
+    bool lied = w->p->lies_from != 0 && next.depth == 1;
+    if (!(lied ? tells_of_lies(&next, l->store) : goes_on(&next)) && !w->failed) {
         w->failed = true;
         work_wrong("  power cut %llu (%s), the %u. in a row, in step %u of %s\n  VARVE_SEED=%u does it again",
                    (unsigned long long)number, disk_way(way), next.depth, l->at, w->p->steps, w->p->seed);
@@ -361,8 +488,10 @@ static bool live_with_cuts(world *w) {
     disk *before = disk_use(l.d);
     disk_watch(l.d, at_call, &l);
     bool good = open_store(&l);
+    disk_fail_sync(l.d, w->p->sync_to_fail, w->p->fails_on);
     uint32_t count = (uint32_t)strlen(w->p->steps);
-    for (uint32_t i = 0; i <= count && good && !w->failed; i++) {
+    for (uint32_t i = 0; i <= count && good && !w->failed && !l.ended; i++) {
+        disk_lie(l.d, w->p->lies_from != 0 && i > w->p->lies_from);
         good = live(&l, i);
         if (good && draw(&l, 2) == 0) /* just when it was acknowledged */
             cut_power(&l);

@@ -20,7 +20,12 @@ typedef struct power {
     uint32_t seed;
     uint32_t calls_per_cut, syncs_per_cut; /* one power cut in so many calls that change something, in so many syncs (0: none) */
     uint32_t depth;                        /* cuts within the recovery from a cut, and so on */
+    uint64_t sync_to_fail;                 /* the n-th sync fails, 0: none; before the first cut only */
+    bool fails_on;                         /* and so do all that follow */
+    uint32_t lies_from;                    /* from behind so many steps on the disk confirms what it has not written; 0: never */
     uint64_t cuts, recoveries, steps_done; /* counted */
+    uint64_t failed, mended;               /* steps that a failed sync made fail; that confirmed again behind these */
+    uint64_t told, untold;                 /* losses of what was acknowledged: reported; of which nothing is left to tell */
 } power;
 
 /* Lives through all steps. False, and the reason on stderr with what repeats it, if something is not as it should be. */
