@@ -32,7 +32,7 @@ static void live(const char *steps, uint32_t seeds) {
 
 static void appends_and_new_segments(void **state) {
     (void)state;
-    live("gaaagaagyaaaagagaaaoaagaagyaaagaaaaaagagaaagaoaag", 2);
+    live("gaaagalagyaaaagagaaaoalaagaagyaaagaaalaaaagalgaaagaoaag", 2);
 }
 
 static void forks_rewinds_and_deletions(void **state) {
@@ -42,7 +42,7 @@ static void forks_rewinds_and_deletions(void **state) {
 
 static void compactions(void **state) {
     (void)state;
-    live("aaagaacagaaacaaaagcaaaaaagcaaagcaaaaagCaaaaaaaacgaaaC", 1);
+    live("aaagaacagaaacaaaagcaaaaaagcaaagcaaaaagCaaaaaaaapgaaaaaaaaaaaappaaC", 1);
 }
 
 static void retentions(void **state) {

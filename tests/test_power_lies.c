@@ -10,7 +10,7 @@
 static void each_sync_fails(const char *steps, uint64_t most, bool fails_on) {
     power sum = {0};
     for (uint64_t n = 1; n <= most; n++) {
-        power p = {.steps = steps, .seed = (uint32_t)n, .calls_per_cut = 40, .syncs_per_cut = 6, .depth = 2, .sync_to_fail = n,
+        power p = {.steps = steps, .seed = (uint32_t)n, .calls_per_cut = 120, .syncs_per_cut = 16, .depth = 2, .sync_to_fail = n,
                    .fails_on = fails_on};
         bool good = power_run(&p);
         if (!good)
@@ -33,7 +33,8 @@ static void a_sync_that_fails_is_told_and_what_follows_is_not_confirmed_for_it(v
 
 static void a_sync_that_fails_within_a_longer_task_costs_nothing(void **state) {
     (void)state;
-    each_sync_fails("aaagacagsaaCagraagfas", work_long() ? 90 : 30, false);
+    each_sync_fails("aaagacagsaaCagraagfas", work_long() ? 90 : 24, false);
+    each_sync_fails("aaaaaaagccag", 14, false); /* a manifest that was not confirmed, and nothing more to pack */
 }
 
 static void a_lie_of_the_disk_is_told_when_anything_tells_of_it(void **state) {

@@ -40,6 +40,10 @@ void disk_lie(disk *d, bool lies) {
     d->lies = lies;
 }
 
+void disk_break_write(disk *d) {
+    d->breaks_write = true;
+}
+
 uint64_t disk_syncs(const disk *d) {
     return d->syncs;
 }
@@ -188,6 +192,11 @@ static ssize_t disk_pwritev(int fd, const struct iovec *parts, int count, int64_
     disk_object *o = before_change(fd);
     ssize_t done = ve_os_system.pwritev(fd, parts, count, offset);
     wrote(o, offset, done);
+    if (o != NULL && o->owner->breaks_write) {
+        o->owner->breaks_write = false;
+        errno = EIO;
+        return -1;
+    }
     return done;
 }
 

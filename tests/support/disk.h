@@ -39,6 +39,8 @@ const char *disk_way(uint32_t way); /* in words */
 void disk_fail_sync(disk *d, uint64_t n, bool lasting);
 /* Syncs say that all is well, and write nothing. */
 void disk_lie(disk *d, bool lies);
+/* The next write is done, and reported as failed: what a writer leaves that dies before it can say what it wrote. */
+void disk_break_write(disk *d);
 uint64_t disk_syncs(const disk *d); /* so far */
 
 #endif

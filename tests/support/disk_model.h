@@ -58,7 +58,7 @@ struct disk {
     void (*at)(void *context, bool sync);
     void *context;
     uint64_t syncs, sync_to_fail;
-    bool fails_on, lies;
+    bool fails_on, lies, breaks_write;
 };
 
 void disk_need(bool good, const char *what); /* aborts: it is the test's own trouble */

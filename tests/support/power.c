@@ -93,6 +93,7 @@ static int compact(life *l, uint32_t flags) {
     varve_compact_options options;
     varve_compact_options_init(&options);
     options.flags = flags;
+    options.budget = l->w->p->steps[l->at] == 'p';
     return varve_compact(l->store, &options, NULL);
 }
 
@@ -105,6 +106,7 @@ static int do_step(life *l) {
         return varve_sync(l->store);
     case 'c':
     case 'C':
+    case 'p':
         return compact(l, letter == 'C' ? VARVE_COMPACT_ALL : 0);
     case 'r':
     case 'k':
@@ -115,6 +117,9 @@ static int do_step(life *l) {
         return varve_snapshot(l->store, l->snapshot, 0, NULL);
     case 'm':
         return merge(l);
+    case 'l':
+        disk_break_write(l->d);
+        return power_append(l->store, l->w->p->steps, l->at, VARVE_NONE) == VARVE_E_IO ? VARVE_OK : VARVE_E_CORRUPT;
     case 'o':
         varve_close(&l->store);
         return open_store(l) ? VARVE_OK : VARVE_E_IO;

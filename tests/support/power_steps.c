@@ -92,7 +92,12 @@ int power_append(varve *store, const char *steps, uint32_t step, varve_durabilit
     int result = varve_batch_new(&batch);
     if (result < 0)
         return result;
-    result = strchr("bwx", steps[step]) != NULL ? fill_branch(batch, steps[step], steps, step) : fill(batch, step);
+    if (steps[step] == 'l') {
+        result = fill(batch, step + 1);
+        result = result < 0 ? result : fill(batch, step + 2);
+    } else {
+        result = strchr("bwx", steps[step]) != NULL ? fill_branch(batch, steps[step], steps, step) : fill(batch, step);
+    }
     if (result >= 0)
         result = varve_append(store, batch, durability, NULL);
     varve_batch_free(&batch);
