@@ -68,7 +68,8 @@ static int begin(ve_snapshot *s) {
         s->begun = true;
     }
     if (!s->made && ((to->os->mkdirat(to->dir, "seg", 0700) < 0 && errno != EEXIST) ||
-                     to->os->fsync(to->dir) < 0)) /* STORE must not be there without it */
+                     to->os->fsync(to->dir) < 0 ||
+                     ve_sync_parent(to) < 0)) /* STORE must not be there without them */
         return ve_fail_os(s->store, "%s/seg: cannot be made", to->path);
     int result = to->log.dir >= 0 ? VARVE_OK : ve_log_open(to);
     return result < 0 ? ve_fail(s->store, result, "%s", ve_error(to)) : VARVE_OK;
@@ -116,7 +117,7 @@ static int finish(ve_snapshot *s) {
     const ve_os *os = s->store->os;
     if (!s->made && os->renameat(s->to->dir, VE_SNAPSHOT_STORE, s->to->dir, "STORE") < 0)
         return ve_fail_os(s->store, "%s/STORE: cannot be put in place", s->to->path);
-    if (!s->made && (os->fsync(s->to->dir) < 0 || ve_sync_parent(s->to) < 0))
+    if (!s->made && os->fsync(s->to->dir) < 0)
         return ve_fail_os(s->store, "%s: cannot be synced", s->to->path);
     return ve_snapshot_sweep(s);
 }
