@@ -13,6 +13,7 @@ typedef struct {
                        const uint8_t *bytes); /* != 0: stop */
     uint64_t (*damage)(void *context, uint64_t from, uint64_t to);
     void *context;
+    void (*begins)(void *context, const ve_segment *segment); /* NULL: not asked for */
 } walker;
 
 /* Bytes of segment 'number' that its records may take: named by a successor, else the whole file.
@@ -80,6 +81,8 @@ static int walk_log(walker *w) {
     for (uint32_t number = layout->first_raw; result == 0 && number <= w->store->log.count;
          number++) {
         ve_segment *segment = ve_log_segment(w->store, number);
+        if (segment != NULL && w->begins != NULL)
+            w->begins(w->context, segment);
         if (segment != NULL && (result = ve_log_measure(w->store, segment)) == VARVE_OK)
             result = walk_segment(w, segment);
         else if (segment != NULL)
@@ -126,6 +129,19 @@ static uint64_t follow(void *context, uint64_t lsn, const vf_frame *frame, const
     return 0;
 }
 
+/* A segment that follows: from here on the log reaches at least to its first record, for it may
+ * have been acknowledged when it was empty. */
+static void enter(void *context, const ve_segment *segment) {
+    ve_log_state *state = context;
+    if (segment->prev_end == 0 || segment->prev_end != state->tail ||
+        state->open_end != state->tail || segment->prev_chain != state->chain)
+        return;
+    state->tail = state->open_end = vf_lsn(segment->number, VF_SEGMENT_HEADER);
+    state->chain = state->open_chain = segment->first_chain;
+    state->last_record = state->open_record = 0;
+    state->packed = false;
+}
+
 static uint64_t judge(void *context, uint64_t from, uint64_t to) {
     ve_log_state *state = context;
     if (from >= state->witness) { /* never acknowledged: the log ends with the last whole batch */
@@ -164,7 +180,7 @@ static int find_end(varve *store, ve_log_state *ret_state) {
     ve_log_state state = {0};
     int result;
     ask_old_control(store, &state);
-    walker w = {store, note_witness, pass_over, &state.witness};
+    walker w = {store, note_witness, pass_over, &state.witness, NULL};
     result = walk_log(&w);
     if (result < 0)
         return result;
@@ -186,7 +202,7 @@ static int find_end(varve *store, ve_log_state *ret_state) {
             state.tail = state.open_end = vf_lsn(layout->first_raw, VF_SEGMENT_HEADER);
             state.chain = state.open_chain = first->first_chain;
         }
-        w = (walker){store, follow, judge, &state};
+        w = (walker){store, follow, judge, &state, enter};
         result = walk_log(&w);
     }
     /* A segment that was begun but holds nothing yet. */

@@ -46,6 +46,13 @@ static int look(ve_snapshot *s) {
     return VARVE_OK;
 }
 
+/* What the snapshot has should not be lost in the store, or that goes on as another one. Only a
+ * writer can tell others what the disk says; if it says no, the snapshot is made of copies. */
+static void sync_source(ve_snapshot *s) {
+    if (!s->store->read_only && s->store->control != NULL && varve_sync(s->store) < 0)
+        ve_say(s->store, "%s", ve_error(s->store));
+}
+
 /* ---- In the order in which they are written ---- */
 
 static int begin(ve_snapshot *s) {
@@ -60,7 +67,9 @@ static int begin(ve_snapshot *s) {
                               VE_SNAPSHOT_STORE);
         s->begun = true;
     }
-    if (!s->made && to->os->mkdirat(to->dir, "seg", 0700) < 0 && errno != EEXIST)
+    if (!s->made && ((to->os->mkdirat(to->dir, "seg", 0700) < 0 && errno != EEXIST) ||
+                     to->os->fsync(to->dir) < 0 ||
+                     ve_sync_parent(to) < 0)) /* STORE must not be there without them */
         return ve_fail_os(s->store, "%s/seg: cannot be made", to->path);
     int result = to->log.dir >= 0 ? VARVE_OK : ve_log_open(to);
     return result < 0 ? ve_fail(s->store, result, "%s", ve_error(to)) : VARVE_OK;
@@ -108,7 +117,7 @@ static int finish(ve_snapshot *s) {
     const ve_os *os = s->store->os;
     if (!s->made && os->renameat(s->to->dir, VE_SNAPSHOT_STORE, s->to->dir, "STORE") < 0)
         return ve_fail_os(s->store, "%s/STORE: cannot be put in place", s->to->path);
-    if (!s->made && (os->fsync(s->to->dir) < 0 || ve_sync_parent(s->to) < 0))
+    if (!s->made && os->fsync(s->to->dir) < 0)
         return ve_fail_os(s->store, "%s: cannot be synced", s->to->path);
     return ve_snapshot_sweep(s);
 }
@@ -136,6 +145,8 @@ static int bring(ve_snapshot *s) {
         if (result == VARVE_OK && again && s->from->layout->generation == missed)
             return ve_fail(s->store, VARVE_E_CORRUPT,
                            "%s: files of the log are missing: run varve verify", s->store->path);
+        if (result == VARVE_OK)
+            sync_source(s);
         if (result == VARVE_OK && !s->to->locked)
             result = take_over(s);
         if (result == VARVE_OK)

@@ -97,10 +97,13 @@ static int copy_file(ve_snapshot *s, int dir, const char *name, const char *to, 
         result = ve_fail_os(s->store, "%s/%s: cannot be made", s->to->path, to);
     } else {
         size = (uint64_t)file.st_size < size ? (uint64_t)file.st_size : size;
-        /* So that the source does not lose in a power cut what the snapshot has. If that fails the
-         * source tells it. */
-        os->fdatasync(in);
-        if (copy_bytes(os, in, out, size) < 0 || os->fsync(out) < 0)
+        /* So that the source does not lose in a power cut what the snapshot has. Writers have seen
+         * to that already; they would not be told again what is told here. */
+        bool failed = s->store->read_only && os->fdatasync(in) < 0;
+        if (failed)
+            result =
+                ve_fail_os(s->store, "%s: %s is not confirmed by the disk", s->store->path, name);
+        else if (copy_bytes(os, in, out, size) < 0 || os->fsync(out) < 0)
             result = ve_fail_os(s->store, "%s: %s cannot be copied", s->to->path, name);
     }
     os->close(in);
@@ -117,6 +120,17 @@ int ve_snapshot_copy(ve_snapshot *s, const char *from, const char *to, uint64_t 
     return copy_file(s, s->from->dir, from, to, size);
 }
 
+/* Whether a sync says something of all bytes of a file. After one that failed the system takes for
+ * written what was not, and answers the next one with success: only a copy is on disk then. */
+static bool can_be_confirmed(const ve_snapshot *s, const char *name) {
+    const vf_control *control = s->from->control;
+    if (control == NULL || strstr(name, ".log") == NULL)
+        return true;
+    if (strtoul(name, NULL, 10) < vf_lsn_segment(ve_word(&control->synced)))
+        return true;
+    return ve_word(&control->syncing) == 0 && ve_word(&control->sync_failed) == 0;
+}
+
 /* The same file under both names; 0: that cannot be done here. */
 static int link_file(ve_snapshot *s, const char *name) {
     const ve_os *os = s->store->os;
@@ -130,7 +144,9 @@ static int link_file(ve_snapshot *s, const char *name) {
     if (result < 0)
         return result;
     failed = os->fsync(fd) < 0;
-    result = failed ? ve_fail_os(s->store, "%s/seg/%s: cannot be synced", s->store->path, name) : 1;
+    result = failed ? ve_fail_os(s->store, "%s/seg/%s: cannot be synced", s->store->path, name)
+             : can_be_confirmed(s, name) ? 1
+                                         : 0;
     os->close(fd);
     return result;
 }

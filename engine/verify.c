@@ -15,6 +15,7 @@ typedef struct {
     void (*tell)(void *context, const varve_finding *finding);
     void *context;
     int faults;
+    bool damaged; /* one of them is more than a sync that failed */
     uint64_t tail;
 } verification;
 
@@ -28,6 +29,7 @@ static void tell(verification *v, int error, const char *file, uint64_t offset, 
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
     v->faults += error != 0;
+    v->damaged = v->damaged || (error != 0 && error != VARVE_E_SYNC_FAILED);
     varve_finding finding = {
         .size = sizeof finding, .error = error, .file = file, .offset = offset, .what = what};
     if (v->tell != NULL)
@@ -426,8 +428,8 @@ int varve_verify(varve *store, uint32_t flags,
     ve_layout_release(store, layout);
     ve_hold_end(store, &own, before);
     bool deep = (flags & VARVE_VERIFY_DEEP) != 0;
-    if (deep && v.faults > 0)
+    if (deep && v.damaged)
         tell(&v, 0, "idx", 0, "is not compared with the log, of which a part is damaged");
-    result = check_index(&v, deep && v.faults == 0);
+    result = check_index(&v, deep && !v.damaged);
     return result < 0 ? result : v.faults;
 }

@@ -443,6 +443,47 @@ static void raw_segments_behind_many_that_are_packed_are_found_when_control_is_l
     scratch_free(path);
 }
 
+/* Spoils the last record, in another boot each time. */
+static void spoil_the_end(const char *path, uint8_t boot, varve **ret_store) {
+    static items found;
+    char name[32];
+    varve *store = NULL;
+    deaths_boot((uint8_t)(boot - 1));
+    assert_true(work_open(&deaths_os, path, 0, &store));
+    list_items(store, &found);
+    varve_close(&store);
+    uint64_t at = found.item[found.count - 1].lsn;
+    snprintf(name, sizeof name, "seg/%08u.log", vf_lsn_segment(at));
+    tree_flip(path, name, vf_lsn_offset(at) + 40, 3);
+    deaths_boot(boot);
+    assert_true(work_open(&deaths_os, path, 0, ret_store));
+}
+
+static void a_segment_that_was_confirmed_while_it_was_empty_is_not_missed(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    work_book *book = work_book_new();
+    varve *store = NULL;
+    deaths_boot(20);
+    assert_true(work_open(&deaths_os, path, 0, &store));
+    assert_true(work_append(store, book, 0, 0, VARVE_GROUP) && work_append(store, book, 0, 1, VARVE_NONE));
+    varve_close(&store);
+    spoil_the_end(path, 21, &store); /* the log goes on in a second segment, which is synced */
+    assert_int_equal(ve_tail(store), vf_lsn(2, VF_SEGMENT_HEADER));
+    atomic_store(&book->acked[0], 1);
+    assert_true(work_append(store, book, 0, 1, VARVE_NONE));
+    varve_close(&store);
+    spoil_the_end(path, 22, &store); /* what was in it had not been acknowledged */
+    atomic_store(&book->acked[0], 1);
+    assert_true(work_verifies(store, 0) && work_holds(store, book, 1, false, NULL));
+    assert_true(work_append(store, book, 0, 1, VARVE_NONE));
+    assert_true(work_verifies(store, 0) && work_holds(store, book, 1, false, NULL));
+    varve_close(&store);
+    deaths_boot(0);
+    scratch_free(path);
+    work_book_free(book);
+}
+
 int main(void) {
     work_in_memory();
     const struct CMUnitTest tests[] = {
@@ -451,6 +492,7 @@ int main(void) {
         cmocka_unit_test(a_segment_cut_anywhere_before_what_the_disk_had_confirmed_is_told),
         cmocka_unit_test(a_store_of_which_all_is_packed_goes_on_when_control_is_lost),
         cmocka_unit_test(raw_segments_behind_many_that_are_packed_are_found_when_control_is_lost),
+        cmocka_unit_test(a_segment_that_was_confirmed_while_it_was_empty_is_not_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

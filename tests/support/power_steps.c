@@ -1,0 +1,122 @@
+/*
+ * The batches of a store's life: what each step appends follows from its number alone. See power.h.
+ */
+#include "support/power.h"
+
+#include "support/work.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int64_t power_minute(uint32_t n) {
+    return 1700000000000000000 + (int64_t)n * 60000000000;
+}
+
+static varve_str name_of(char room[40], const char *format, uint32_t number) {
+    snprintf(room, 40, format, number);
+    return varve_cstr(room);
+}
+
+static int add_event(varve_batch *batch, varve_str session, uint32_t step, uint32_t i) {
+    static const char *const types[] = {"UserPromptSubmit", "assistant", "PreToolUse", "SessionEnd"};
+    char payload[3000], room[40];
+    uint32_t mixed = work_mix(step, i, 1);
+    varve_event event;
+    varve_event_init(&event);
+    event.session_id = session;
+    event.type = varve_cstr(types[mixed % 4]);
+    event.time = power_minute(step) + i;
+    event.present = VARVE_HAS_TIME | VARVE_HAS_UID;
+    event.uid = varve_name_uid(varve_cstr("here"), session, name_of(room, "%u", step * 100 + i));
+    size_t size = 200 + mixed % 2400;
+    for (size_t at = 0; at < size; at++)
+        payload[at] = (char)('a' + (at * (step + 7) >> 4) % 26);
+    event.payload = payload;
+    event.payload_size = size;
+    event.str[VARVE_STR_TEXT] = varve_cstr("text");
+    if (mixed % 4 == 1) {
+        event.present |= VARVE_HAS_TOKENS << VARVE_TOK_OUTPUT | VARVE_HAS_CHARGE | VARVE_HAS_COST;
+        event.tokens[VARVE_TOK_OUTPUT] = mixed % 1000;
+        event.cost = mixed % 5000;
+        event.charge = varve_charge_key(name_of(room, "message-%u", mixed % 3 == 0 ? step / 4 : step * 100 + i));
+    }
+    return varve_batch_add(batch, &event);
+}
+
+static int fill(varve_batch *batch, uint32_t step) {
+    char session[40], state[40], input[40];
+    uint32_t size = 2 + work_mix(step, 5, 5) % 6;
+    int result = add_event(batch, name_of(session, "once-%u", step), step, 50);
+    for (uint32_t i = 0; i < size && result >= 0; i++)
+        result = add_event(batch, name_of(session, "s-%u", (step + i / 3) % 5), step, i);
+    if (result >= 0)
+        result = varve_batch_cursor(batch, name_of(input, "input-%u", step % 3), state,
+                                    name_of(state, "at %u", step).size);
+    if (result >= 0 && step % 4 == 2) {
+        varve_event set;
+        varve_event_init(&set);
+        set.session_id = name_of(session, "s-%u", step % 5);
+        set.time = power_minute(step);
+        set.present = VARVE_HAS_TIME;
+        set.str[VARVE_STR_TITLE] = name_of(state, "title %u", step);
+        set.str[VARVE_STR_LABELS] = varve_cstr("team=a");
+        result = varve_batch_set(batch, &set);
+    }
+    return result;
+}
+
+/* The last step before one that appended a batch. */
+static uint32_t batch_before(const char *steps, uint32_t step) {
+    while (step > 0 && steps[step] != 'a' && steps[step] != 'g')
+        step--;
+    return step;
+}
+
+static int fill_branch(varve_batch *batch, char letter, const char *steps, uint32_t step) {
+    char session[40], child_id[40];
+    if (letter == 'w')
+        return varve_batch_rewind(batch, varve_cstr(NULL), name_of(session, "s-%u", step % 5), 1 + step % 3);
+    if (letter == 'x')
+        return varve_batch_delete(batch, varve_cstr(NULL), name_of(session, "once-%u", batch_before(steps, step / 2)));
+    varve_event child;
+    varve_event_init(&child);
+    child.session_id = name_of(child_id, "fork-%u", step);
+    child.time = power_minute(step);
+    child.present = VARVE_HAS_TIME;
+    int result = varve_batch_fork(batch, &child, varve_cstr(NULL), name_of(session, "s-%u", step % 5), 2);
+    return result < 0 ? result : add_event(batch, varve_cstr(child_id), step, 70);
+}
+
+int power_append(varve *store, const char *steps, uint32_t step, varve_durability durability) {
+    varve_batch *batch;
+    int result = varve_batch_new(&batch);
+    if (result < 0)
+        return result;
+    if (steps[step] == 'l') {
+        result = fill(batch, step + 1);
+        result = result < 0 ? result : fill(batch, step + 2);
+    } else {
+        result = strchr("bwx", steps[step]) != NULL ? fill_branch(batch, steps[step], steps, step) : fill(batch, step);
+    }
+    if (result >= 0)
+        result = varve_append(store, batch, durability, NULL);
+    varve_batch_free(&batch);
+    return result;
+}
+
+bool power_recounts(varve *store, const char *steps, uint32_t count) {
+    uint64_t events = 0, bytes = 0;
+    for (uint32_t step = 0; step < count; step++) {
+        if (strchr("bwxrkfm", steps[step]) != NULL)
+            return true;
+        uint32_t size = steps[step] == 'a' || steps[step] == 'g' ? 2 + work_mix(step, 5, 5) % 6 : 0;
+        for (uint32_t i = 0; i <= size && size > 0; i++, events++)
+            bytes += 200 + work_mix(step, i == size ? 50 : i, 1) % 2400;
+    }
+    varve_totals totals = {.size = sizeof totals};
+    int result = varve_session_totals(store, &totals);
+    if (result < 0 || totals.events != events || totals.payload_bytes != bytes)
+        return work_wrong("%d: %llu events of %llu bytes, there should be %llu of %llu", result, (unsigned long long)totals.events,
+                          (unsigned long long)totals.payload_bytes, (unsigned long long)events, (unsigned long long)bytes);
+    return true;
+}

@@ -1,0 +1,65 @@
+/*
+ * Disks that fail, and disks that lie. A sync that fails is told, what was appended can be read, and what is acknowledged later
+ * outlives a power cut with all that was before it. If a disk confirms what it has not written, the loss of what was
+ * acknowledged is reported whenever anything that is left tells of it.
+ */
+#include "support/power.h"
+#include "support/scratch.h"
+#include "support/work.h"
+
+static void each_sync_fails(const char *steps, uint64_t most, bool fails_on) {
+    power sum = {0};
+    for (uint64_t n = 1; n <= most; n++) {
+        power p = {.steps = steps, .seed = (uint32_t)n, .calls_per_cut = 120, .syncs_per_cut = 16, .depth = 2, .sync_to_fail = n,
+                   .fails_on = fails_on};
+        bool good = power_run(&p);
+        if (!good)
+            print_error("with sync %llu failing\n", (unsigned long long)n);
+        assert_true(good);
+        sum.cuts += p.cuts;
+        sum.failed += p.failed;
+        sum.mended += p.mended;
+    }
+    print_message("%s: %llu steps failed, %llu confirmed afterwards, %llu power cuts\n", steps, (unsigned long long)sum.failed,
+                  (unsigned long long)sum.mended, (unsigned long long)sum.cuts);
+    assert_true(sum.failed > 0 && (fails_on || sum.mended > 0));
+}
+
+static void a_sync_that_fails_is_told_and_what_follows_is_not_confirmed_for_it(void **state) {
+    (void)state;
+    each_sync_fails("gaagagaaaaagyagaag", work_long() ? 24 : 10, false);
+    each_sync_fails("gaagagaaaaagyag", work_long() ? 20 : 5, true);
+}
+
+static void a_sync_that_fails_within_a_longer_task_costs_nothing(void **state) {
+    (void)state;
+    each_sync_fails("aaagacagsaaCagraagfas", work_long() ? 90 : 24, false);
+    each_sync_fails("aaaaaaagccag", 14, false); /* a manifest that was not confirmed, and nothing more to pack */
+}
+
+static void a_lie_of_the_disk_is_told_when_anything_tells_of_it(void **state) {
+    (void)state;
+    power sum = {0};
+    uint32_t seeds = work_long() ? 400 : 20;
+    const char *seed = getenv("VARVE_SEED");
+    for (uint32_t i = seed == NULL ? 1 : (uint32_t)strtoul(seed, NULL, 10), n = 0; n < (seed == NULL ? seeds : 1); n++, i++) {
+        power p = {.steps = "gagaggaaggagaggaaaggaagagagaggga", .seed = i, .lies_from = 2 + i % 12};
+        assert_true(power_run(&p));
+        sum.cuts += p.cuts;
+        sum.told += p.told;
+        sum.untold += p.untold;
+    }
+    print_message("%llu power cuts: %llu losses told, %llu of which nothing is left to tell\n", (unsigned long long)sum.cuts,
+                  (unsigned long long)sum.told, (unsigned long long)sum.untold);
+    assert_true(sum.told > 20);
+}
+
+int main(void) {
+    work_in_memory();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sync_that_fails_is_told_and_what_follows_is_not_confirmed_for_it),
+        cmocka_unit_test(a_sync_that_fails_within_a_longer_task_costs_nothing),
+        cmocka_unit_test(a_lie_of_the_disk_is_told_when_anything_tells_of_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
