@@ -101,9 +101,9 @@ int cmd_compact(struct cli *cli, int argc, char **argv) {
     out_number(out, "raw_segments", (int64_t)done.raw_segments);
     out_number(out, "packed_segments", (int64_t)done.packed_segments);
     out_number(out, "made", (int64_t)done.made);
-    out_number(out, "read_bytes", (int64_t)done.read_bytes);
-    out_number(out, "written_bytes", (int64_t)done.written_bytes);
-    out_number(out, "removed_bytes", (int64_t)done.removed_bytes);
+    out_bytes(out, "read_bytes", done.read_bytes);
+    out_bytes(out, "written_bytes", done.written_bytes);
+    out_bytes(out, "removed_bytes", done.removed_bytes);
     out_bool(out, "is_complete", !done.more);
     (void)out_end(out);
     out_close(&out);

@@ -5,6 +5,7 @@
 #include "tools/table.h"
 
 #include "tools/text.h"
+#include "tools/when.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 enum {
     HELD_ROWS = 1000,
     CELL_BYTES = 600, /* a longer text is cut */
+    TITLE_ROOM = 128,
     COLUMNS_MAX = 16,
     WIDEST_TEXT = 60, /* of a column that may be cut, when no terminal sets the limit */
 };
@@ -149,10 +151,19 @@ static void fit_terminal(struct table *table) {
     }
 }
 
+/* A column of times says in which zone they are. */
+static size_t title_of(const struct out_column *column, char ret_title[TITLE_ROOM]) {
+    int zone = column->flags & OUT_TIME;
+    int size = snprintf(ret_title, TITLE_ROOM, "%s%s%s%s", column->title, zone ? " (" : "",
+                        zone ? when_zone_title() : "", zone ? ")" : "");
+    return size < TITLE_ROOM ? (size_t)size : TITLE_ROOM - 1;
+}
+
 static void settle_widths(struct table *table) {
     for (size_t c = 0; c < table->count; c++) {
         const struct out_column *column = &table->columns[c];
-        size_t width = strlen(column->title);
+        char title[TITLE_ROOM];
+        size_t width = title_of(column, title);
         for (size_t r = 0; r < table->rows; r++) {
             const struct cell *cell = &table->cells[r * table->count + c];
             size_t wide = text_width(table->text + cell->at, cell->size);
@@ -210,7 +221,9 @@ static void print_titles(const struct table *table) {
         fputs("\x1B[1m", stdout);
     }
     for (size_t c = 0; c < table->count; c++) {
-        print_cell(table, c, table->columns[c].title, strlen(table->columns[c].title));
+        char title[TITLE_ROOM];
+        size_t size = title_of(&table->columns[c], title);
+        print_cell(table, c, title, size);
     }
     fputs(table->color ? "\x1B[0m\n" : "\n", stdout);
 }
