@@ -17,7 +17,7 @@ static const char help[] =
     "reads go on meanwhile. Events of deleted sessions are left out, unless a fork shares them.\n"
     "\n"
     "options:\n"
-    "  --all            everything, into the cold tier: smallest on disk\n"
+    "  --all, -a        everything, into the cold tier: smallest on disk\n"
     "  --budget BYTES   begin nothing more once so much was read: 500M, 2G, or bytes\n"
     "  --block BYTES    data of a block: 4K to 64M; 256K without --all, 4M with it. Larger is smaller\n"
     "                   on disk, and slower to open for one event\n"

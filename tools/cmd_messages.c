@@ -23,7 +23,7 @@ static const char help[] =
     "  --limit N, -n      at most N (100 if it is not said; 0 = no limit)\n"
     "  --offset N         leave out the newest N\n"
     "  --session ID, -s   of this session only, with what it shares with its parent\n"
-    "  --machine ID       the session of this machine only\n"
+    "  --machine ID, -m   the session of this machine only\n"
     "  --all, -a          of subagents and hidden sessions too\n"
     "\n"
     "example:\n"

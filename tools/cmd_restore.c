@@ -18,7 +18,7 @@ static const char help[] =
     "\n"
     "options:\n"
     "  -o FILE, --output   write FILE: it appears when it is complete, or not at all\n"
-    "  --machine ID        the session of this machine only\n"
+    "  --machine ID, -m    the session of this machine only\n"
     "\n"
     "example:\n"
     "  varve restore 3f2a9c1e -o session.jsonl\n"

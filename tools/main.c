@@ -80,7 +80,7 @@ static int print_help(void) {
         "commands:\n",
         stdout);
     for (size_t i = 0; i < COMMANDS; i++) {
-        printf("  %-9s %s\n", commands[i].name, commands[i].what);
+        printf("  %-10s %s\n", commands[i].name, commands[i].what);
     }
     fputs(
         "\n"
