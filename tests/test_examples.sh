@@ -36,6 +36,22 @@ expect 0 --format jsonl events
 [ "$(jq -r '.type + " " + .source + " " + (.payload | tostring)' out | head -1)" = 'PreToolUse hook {"tool":"ls"}' ] ||
     fail "the hook's payload is not there: $(head -1 out)"
 
+# ---- A follower, there before the events and after them ----
+fresh
+mkfifo told
+timeout 60 "$EXAMPLES/follower" >told 2>&1 &
+exec 3<told # both ends are there: it runs
+"$EXAMPLES/hook" blue Start <<<'{}' >/dev/null
+read -r -t 60 line <&3
+[ "$line" = 'blue Start' ] || fail "the follower says '$line' of the first event"
+"$EXAMPLES/hook" green Stop <<<'{}' >/dev/null
+read -r -t 60 line <&3
+[ "$line" = 'green Stop' ] || fail "the follower says '$line' of the last event"
+exec 3<&-
+wait $! || fail "the follower: exit code $?"
+prints 'blue Start
+green Stop' timeout 60 "$EXAMPLES/follower"
+
 # ---- An evaluation ----
 fresh
 prints 'search   $0.0640  score 0.5

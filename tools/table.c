@@ -1,6 +1,7 @@
 /*
  * The widths of a table: what the first thousand rows need, and no more than the terminal has. Wide
- * columns of text give way first, then those that are to be kept; then spare columns are left out.
+ * columns of text give way first, then those that are to be kept; then columns are left out, the
+ * spare ones first.
  */
 #include "tools/table.h"
 
@@ -126,12 +127,17 @@ static void give_way(struct table *table, int keep, size_t narrowest) {
     }
 }
 
-/* Leaves out the last spare column. 0 if there is none. */
+/* Leaves out the last spare column; if there is none the last one of text; else the last. 0 if only
+ * the first is left. */
 static int leave_out(struct table *table) {
-    for (size_t c = table->count; c > 0; c--) {
-        if ((table->columns[c - 1].flags & OUT_SPARE) && !table->hidden[c - 1]) {
-            table->hidden[c - 1] = 1;
-            return 1;
+    static const int order[] = {OUT_SPARE, OUT_CUT, 0};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        for (size_t c = table->count; c > 1; c--) {
+            int flags = table->columns[c - 1].flags;
+            if ((flags & order[i]) == order[i] && !table->hidden[c - 1]) {
+                table->hidden[c - 1] = 1;
+                return 1;
+            }
         }
     }
     return 0;
