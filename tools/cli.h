@@ -12,7 +12,7 @@
 
 struct cli {
     const char *store_path; /* --store, $VARVE_STORE, or the user's data directory */
-    int jsonl;              /* --format jsonl */
+    int jsonl, csv;         /* --format; neither: for people */
     int color;              /* stdout is a terminal that may be given colour */
     uint32_t place_flags;   /* --alone, --shared: VARVE_OPEN_* of every opening */
     int lock_timeout_ms;    /* of cli_open: longest wait for a lock, 0 = as the engine has it */
@@ -68,11 +68,13 @@ struct cli_option {
     const char **ret_text;       /* takes a value */
     struct cli_texts *ret_texts; /* takes a value each time */
     uint64_t *ret_number;        /* takes a whole number, not negative */
+    const char *values;          /* for completion: words, or FILE, DIR, SESSION; NULL = any */
 };
 enum { CLI_GO_ON = -1 };
 /* Takes the options out of argv (they may stand anywhere before "--"), so that argv[1] up to *argc
- * are the operands. Answers --help by printing 'help'. Returns CLI_GO_ON, or the exit code to
- * return at once. */
+ * are the operands. Answers --help by printing 'help', and --help=options with a line for each
+ * option: its name, letter ("-" = none), and values ("-" = takes none, "*" = any). Returns CLI_GO_ON,
+ * or the exit code to return at once. */
 int cli_parse(const char *help, const struct cli_option *options, size_t count, int *argc,
               char **argv);
 /* The names that differ least from 'word' and not by much, or NULL. names[count - 1] may be last.

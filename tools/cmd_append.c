@@ -35,15 +35,18 @@ static const char help[] =
     "are.\n"
     "Of a pipe that goes on, what has come is stored whenever nothing more is there.\n"
     "\n"
+    "options:\n"
     "  --one              one object, over any number of lines; waits for a lock 2 seconds at "
     "most\n"
     "  --durability HOW   group: on disk when the command ends (the default); none: not awaited\n"
     "  --strict           all or nothing: the first bad line stops, and nothing is stored\n"
-    "  --help             this page\n"
     "\n"
-    "Prints what was done; with --one only for --format jsonl. Exit codes: 0 done, 1 lines were "
-    "bad,\n"
-    "2 wrong usage, 3 something could not be read or stored.\n";
+    "Prints what was done; with --one only for --format jsonl or csv.\n"
+    "\n"
+    "example:\n"
+    "  varve append --one <<< '{\"session_id\": \"s\", \"event_type\": \"Stop\"}'\n"
+    "\n"
+    "exit codes: 0 done, 1 lines were bad, 2 wrong usage, 3 something could not be read or stored\n";
 
 enum {
     BATCH_BYTES = 1 << 20,
@@ -216,7 +219,7 @@ static void report(const struct append *in) {
         {"bad_lines", "bad lines, not stored", in->bad},
     };
     enum { COUNTS = sizeof counts / sizeof *counts };
-    if (!in->cli->jsonl) {
+    if (!in->cli->jsonl && !in->cli->csv) {
         for (size_t i = 0; i < COUNTS && !in->one; i++) {
             char grouped[TEXT_GROUPED];
             text_grouped(grouped, (int64_t)counts[i].count);
@@ -270,7 +273,7 @@ int cmd_append(struct cli *cli, int argc, char **argv) {
     const struct cli_option options[] = {
         {.name = "one", .ret_flag = &in.one},
         {.name = "strict", .ret_flag = &in.strict},
-        {.name = "durability", .ret_text = &durability},
+        {.name = "durability", .ret_text = &durability, .values = "group none"},
     };
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
     if (answer != CLI_GO_ON) {

@@ -17,7 +17,7 @@ static const char help[] =
     "reads go on meanwhile. Events of deleted sessions are left out, unless a fork shares them.\n"
     "\n"
     "options:\n"
-    "  --all            everything, into the cold tier: smallest on disk\n"
+    "  --all, -a        everything, into the cold tier: smallest on disk\n"
     "  --budget BYTES   begin nothing more once so much was read: 500M, 2G, or bytes\n"
     "  --block BYTES    data of a block: 4K to 64M; 256K without --all, 4M with it. Larger is smaller\n"
     "                   on disk, and slower to open for one event\n"
@@ -101,9 +101,9 @@ int cmd_compact(struct cli *cli, int argc, char **argv) {
     out_number(out, "raw_segments", (int64_t)done.raw_segments);
     out_number(out, "packed_segments", (int64_t)done.packed_segments);
     out_number(out, "made", (int64_t)done.made);
-    out_number(out, "read_bytes", (int64_t)done.read_bytes);
-    out_number(out, "written_bytes", (int64_t)done.written_bytes);
-    out_number(out, "removed_bytes", (int64_t)done.removed_bytes);
+    out_bytes(out, "read_bytes", done.read_bytes);
+    out_bytes(out, "written_bytes", done.written_bytes);
+    out_bytes(out, "removed_bytes", done.removed_bytes);
     out_bool(out, "is_complete", !done.more);
     (void)out_end(out);
     out_close(&out);

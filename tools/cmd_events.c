@@ -42,7 +42,7 @@ static const char help[] =
 static const struct out_column columns[] = {
     {"lsn", "lsn", OUT_RIGHT | OUT_SPARE},
     {"seq", "seq", OUT_RIGHT},
-    {"time", "time (UTC)", 0},
+    {"time", "time", OUT_TIME},
     {"session_id", "session", OUT_CUT | OUT_KEEP},
     {"type", "type", OUT_CUT | OUT_KEEP},
     {"source", "source", OUT_SPARE},
@@ -164,7 +164,7 @@ int cmd_events(struct cli *cli, int argc, char **argv) {
         {.name = "from-lsn", .ret_number = &wish.from_lsn},
         {.name = "reverse", .letter = 'r', .ret_flag = &wish.reverse},
         {.name = "limit", .letter = 'n', .ret_number = &wish.limit},
-        {.name = "order", .ret_text = &wish.order},
+        {.name = "order", .ret_text = &wish.order, .values = "lsn time"},
         {.name = "all", .letter = 'a', .ret_flag = &wish.all},
         {.name = "no-payload", .ret_flag = &wish.no_payload},
         {.name = "follow", .letter = 'f', .ret_flag = &wish.follow},

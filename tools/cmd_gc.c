@@ -92,11 +92,11 @@ int cmd_gc(struct cli *cli, int argc, char **argv) {
     out_time(out, "older_than", before);
     out_number(out, "sessions", (int64_t)done.sessions);
     out_number(out, "events", (int64_t)done.events);
-    out_number(out, "payload_bytes", (int64_t)done.payload_bytes);
+    out_bytes(out, "payload_bytes", done.payload_bytes);
     out_number(out, "shared", (int64_t)done.shared);
     if (!dry_run) {
-        out_number(out, "written_bytes", (int64_t)done.written_bytes);
-        out_number(out, "removed_bytes", (int64_t)done.removed_bytes);
+        out_bytes(out, "written_bytes", done.written_bytes);
+        out_bytes(out, "removed_bytes", done.removed_bytes);
     }
     out_bool(out, "is_dry_run", dry_run);
     (void)out_end(out);

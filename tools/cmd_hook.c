@@ -27,13 +27,16 @@ static const char help[] =
     "\n"
     "'install --print' prints the settings that make Claude Code call it. It changes no file.\n"
     "\n"
+    "options:\n"
     "  --durability HOW   group: on disk when the command ends (the default); none: not awaited\n"
     "  --agent NAME       whose hook it is: claude (the default), or the name of another agent\n"
     "                     that hands over payloads of the same shape\n"
     "  --strict           exit with 1 or 3 on failure\n"
-    "  --help             this page\n"
     "\n"
-    "Exit codes: 0; with --strict 1 if the payload is none, 3 if it could not be stored.\n";
+    "example:\n"
+    "  varve hook install --print\n"
+    "\n"
+    "exit codes: 0; with --strict 1 if the payload is none, 3 if it could not be stored\n";
 
 enum { LOCK_TIMEOUT_MS = 2000 };
 
@@ -156,7 +159,7 @@ static int run_with(struct cli *cli, int argc, char **argv) {
     int strict = 0;
     const char *durability = "group", *agent = "claude";
     const struct cli_option options[] = {
-        {.name = "durability", .ret_text = &durability},
+        {.name = "durability", .ret_text = &durability, .values = "group none"},
         {.name = "agent", .ret_text = &agent},
         {.name = "strict", .ret_flag = &strict},
     };

@@ -29,16 +29,20 @@ static const char help[] =
     "are\n"
     "left out. A logged time without an offset is one of this machine.\n"
     "\n"
+    "options:\n"
     "  --prices FILE      price tokens by FILE instead of the built-in table (2026-07-24): a JSON\n"
     "                     object {MODEL: {\"input_cost_per_token\": DOLLARS,\n"
     "                     \"output_cost_per_token\": DOLLARS, ...}} in LiteLLM's shape\n"
     "  --check            also look into files that seem unchanged\n"
     "  --durability HOW   group: on disk when the command ends (the default); none: not awaited\n"
-    "  --help             this page\n"
     "\n"
-    "Prints what was done; with --format jsonl one object. Exit codes: 0 done (bad lines "
-    "included),\n"
-    "2 wrong usage, 3 something could not be read or stored.\n";
+    "Prints what was done; with --format jsonl one object.\n"
+    "\n"
+    "example:\n"
+    "  varve import ~/.claude/projects\n"
+    "\n"
+    "exit codes: 0 done (bad lines included), 2 wrong usage, 3 something could not be read or "
+    "stored\n";
 
 static int import_paths(struct import *in, const struct paths *paths) {
     int error = 0;
@@ -100,9 +104,9 @@ int cmd_import(struct cli *cli, int argc, char **argv) {
     struct import in = {.cli = cli, .durable = 1, .progress = isatty(STDERR_FILENO)};
     const char *prices = NULL, *durability = "group";
     const struct cli_option options[] = {
-        {.name = "prices", .ret_text = &prices},
+        {.name = "prices", .ret_text = &prices, .values = "FILE"},
         {.name = "check", .ret_flag = &in.check},
-        {.name = "durability", .ret_text = &durability},
+        {.name = "durability", .ret_text = &durability, .values = "group none"},
     };
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
     if (answer != CLI_GO_ON) {

@@ -23,7 +23,7 @@ static const char help[] =
     "  --limit N, -n      at most N (100 if it is not said; 0 = no limit)\n"
     "  --offset N         leave out the newest N\n"
     "  --session ID, -s   of this session only, with what it shares with its parent\n"
-    "  --machine ID       the session of this machine only\n"
+    "  --machine ID, -m   the session of this machine only\n"
     "  --all, -a          of subagents and hidden sessions too\n"
     "\n"
     "example:\n"
@@ -35,7 +35,7 @@ static const char help[] =
 static const struct out_column columns[] = {
     {"session_id", "session", OUT_CUT | OUT_KEEP},
     {"seq", "seq", OUT_RIGHT | OUT_SPARE},
-    {"time", "time (UTC)", 0},
+    {"time", "time", OUT_TIME},
     {"text", "message", OUT_CUT},
 };
 
@@ -211,7 +211,7 @@ int cmd_messages(struct cli *cli, int argc, char **argv) {
     const struct cli_option options[] = {
         {.name = "limit", .letter = 'n', .ret_number = &wish.limit},
         {.name = "offset", .ret_number = &wish.offset},
-        {.name = "session", .letter = 's', .ret_text = &wish.session},
+        {.name = "session", .letter = 's', .ret_text = &wish.session, .values = "SESSION"},
         {.name = "machine", .letter = 'm', .ret_text = &wish.machine},
         {.name = "all", .letter = 'a', .ret_flag = &wish.all},
     };

@@ -31,7 +31,7 @@ static const struct out_column columns[] = {
     {"process", "process", 0},
     {"status_before", "status before", 0},
     {"status", "status", 0},
-    {"last_activity_at", "last activity (UTC)", OUT_SPARE},
+    {"last_activity_at", "last activity", OUT_SPARE | OUT_TIME},
 };
 
 struct told {

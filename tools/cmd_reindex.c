@@ -41,7 +41,7 @@ int cmd_reindex(struct cli *cli, int argc, char **argv) {
     out_number(out, "sessions", (int64_t)stats.sessions);
     out_number(out, "events", (int64_t)stats.events);
     out_number(out, "charges", (int64_t)stats.charges);
-    out_number(out, "index_bytes", (int64_t)stats.index_bytes);
+    out_bytes(out, "index_bytes", stats.index_bytes);
     (void)out_end(out);
     out_close(&out);
     return EXIT_OKAY;

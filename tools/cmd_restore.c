@@ -18,7 +18,7 @@ static const char help[] =
     "\n"
     "options:\n"
     "  -o FILE, --output   write FILE: it appears when it is complete, or not at all\n"
-    "  --machine ID        the session of this machine only\n"
+    "  --machine ID, -m    the session of this machine only\n"
     "\n"
     "example:\n"
     "  varve restore 3f2a9c1e -o session.jsonl\n"
@@ -130,7 +130,7 @@ static int restore(struct cli *cli, const varve_session *session, varve_cursor *
 int cmd_restore(struct cli *cli, int argc, char **argv) {
     const char *machine = NULL, *output = NULL;
     const struct cli_option options[] = {
-        {.name = "output", .letter = 'o', .ret_text = &output},
+        {.name = "output", .letter = 'o', .ret_text = &output, .values = "FILE"},
         {.name = "machine", .letter = 'm', .ret_text = &machine},
     };
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);

@@ -41,7 +41,7 @@ static const char help[] =
 
 static const struct out_column columns[] = {
     {"session_id", "session", OUT_CUT | OUT_KEEP},
-    {"last_activity_at", "last activity (UTC)", 0},
+    {"last_activity_at", "last activity", OUT_TIME},
     {"project", "project", OUT_CUT | OUT_SPARE},
     {"model", "model", OUT_CUT | OUT_SPARE},
     {"user_messages", "user", OUT_RIGHT | OUT_SPARE},
@@ -164,10 +164,10 @@ int cmd_sessions(struct cli *cli, int argc, char **argv) {
     struct cli_option options[QUERY_SESSION_OPTIONS + 6] = {
         {.name = "limit", .letter = 'n', .ret_number = &wish.limit},
         {.name = "offset", .ret_number = &wish.offset},
-        {.name = "order", .ret_text = &wish.order},
+        {.name = "order", .ret_text = &wish.order, .values = "activity start cost arrival"},
         {.name = "after", .ret_text = &wish.after},
         {.name = "page", .ret_flag = &wish.page},
-        {.name = "as", .ret_text = &wish.as},
+        {.name = "as", .ret_text = &wish.as, .values = "mix-python-1 mix-python mix-typescript mi6 zeph"},
     };
     query_session_options(&wish.sessions, options + 6);
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);

@@ -157,7 +157,7 @@ static void print_session(struct out *out, const varve_session *session) {
     fields_cost(out, session);
     print_sources(out, session);
     print_flags(out, session);
-    out_number(out, "payload_bytes", (int64_t)session->payload_bytes);
+    out_bytes(out, "payload_bytes", session->payload_bytes);
     if (session->last_lsn != 0) { /* one that is known by name only has no records */
         out_numeral(out, "last_seq", session->last_seq);
         out_numeral(out, "last_lsn", session->last_lsn);
@@ -175,7 +175,7 @@ int cmd_show(struct cli *cli, int argc, char **argv) {
     enum view_model model;
     const struct cli_option options[] = {
         {.name = "machine", .letter = 'm', .ret_text = &machine},
-        {.name = "as", .ret_text = &as},
+        {.name = "as", .ret_text = &as, .values = "mix-python-1 mix-python mix-typescript mi6 zeph"},
     };
     int answer = cli_parse(help, options, sizeof options / sizeof *options, &argc, argv);
     if (answer != CLI_GO_ON) {

@@ -40,7 +40,7 @@ int cmd_snapshot(struct cli *cli, int argc, char **argv) {
     out_number(out, "copied_files", (int64_t)done.copied_files);
     out_number(out, "unchanged_files", (int64_t)done.unchanged_files);
     out_number(out, "removed_files", (int64_t)done.removed_files);
-    out_number(out, "copied_bytes", (int64_t)done.copied_bytes);
+    out_bytes(out, "copied_bytes", done.copied_bytes);
     out_numeral(out, "tail_lsn", done.tail_lsn);
     (void)out_end(out);
     out_close(&out);

@@ -192,8 +192,8 @@ int cmd_usage(struct cli *cli, int argc, char **argv) {
     const struct cli_option options[] = {
         {.name = "since", .ret_text = &words.since},
         {.name = "until", .ret_text = &words.until},
-        {.name = "tz", .ret_text = &words.zone},
-        {.name = "session", .ret_text = &words.session},
+        {.name = "tz", .ret_text = &words.zone, .values = "UTC local"},
+        {.name = "session", .ret_text = &words.session, .values = "SESSION"},
         {.name = "project", .ret_text = &asked.sessions.project},
         {.name = "framework", .ret_text = &asked.sessions.framework},
         {.name = "label", .ret_texts = &asked.sessions.labels},

@@ -26,8 +26,15 @@ static const char help[] =
     "\n"
     "exit codes: 0 nothing wrong, 1 faults found, 2 wrong usage, 3 could not do it\n";
 
+static const struct out_column columns[] = {
+    {"file", "file", 0},
+    {"offset", "offset", 0},
+    {"what", "what", 0},
+    {"is_fault", "is fault", 0},
+};
+
 struct findings {
-    struct out *out; /* jsonl, else NULL */
+    struct out *out; /* jsonl and csv, else NULL */
     uint64_t faults, notes;
 };
 
@@ -57,7 +64,9 @@ static void tell(void *context, const varve_finding *finding) {
 }
 
 static int summarise(struct cli *cli, struct findings *findings, int deep) {
-    if (findings->out) {
+    if (cli->csv) { /* one kind of rows: their number and the exit code tell the rest */
+        out_close(&findings->out);
+    } else if (findings->out) {
         out_begin(findings->out);
         out_numeral(findings->out, "faults", findings->faults);
         out_numeral(findings->out, "notes", findings->notes);
@@ -86,7 +95,12 @@ int cmd_verify(struct cli *cli, int argc, char **argv) {
     if (argc > 1) {
         return cli_usage("verify takes no operand: '%s'", argv[1]);
     }
-    struct findings findings = {.out = cli->jsonl ? out_record(cli) : NULL};
+    struct findings findings = {0};
+    if (cli->jsonl) {
+        findings.out = out_record(cli);
+    } else if (cli->csv) {
+        findings.out = out_rows(cli, columns, sizeof columns / sizeof *columns);
+    }
     int error = cli_try_open(cli, VARVE_OPEN_READ_ONLY);
     if (is_damage(error)) { /* too damaged to be opened: that is what was looked for */
         tell(&findings,

@@ -146,7 +146,7 @@ void event_fields(struct out *out, const varve_event *event, int payload) {
     numbers(out, event);
     keys(out, event);
     if (event->present & VARVE_HAS_PAYLOAD) {
-        out_number(out, "payload_bytes", (int64_t)event->payload_size);
+        out_bytes(out, "payload_bytes", event->payload_size);
         if (payload) {
             const char *bytes = event->payload ? event->payload : "";
             out_json(out, "payload", (varve_str){bytes, event->payload_size});

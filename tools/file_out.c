@@ -1,4 +1,7 @@
 /*
+ * A file is written without a name where the file system can do that: whoever is interrupted leaves
+ * nothing. Then it gets a name beside the one that is wanted, and at once takes its place.
+ *
  * Where something lies already that is no regular file (a device, a pipe), it is written to and not
  * replaced. A file that is replaced keeps its permissions; a new one is its owner's alone.
  */
@@ -24,7 +27,17 @@ static int open_folder(const char *path) {
     return fd;
 }
 
-static int open_beside(struct file_out *out, const struct stat *there) {
+static int open_unnamed(const char *path) {
+    const char *slash = strrchr(path, '/');
+    size_t size = !slash ? 1 : slash == path ? 1 : (size_t)(slash - path);
+    char *folder = strndup(slash ? path : ".", size);
+    int fd = folder ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600) : -1;
+    free(folder);
+    return fd;
+}
+
+/* Gives out->beside a new name with the path's beginning, and returns the open file there. */
+static int make_beside(struct file_out *out) {
     static const char ending[] = ".XXXXXX";
     size_t size = strlen(out->real);
     out->beside = cli_alloc(size + sizeof ending);
@@ -35,7 +48,33 @@ static int open_beside(struct file_out *out, const struct stat *there) {
         out->failed = errno;
         free(out->beside);
         out->beside = NULL;
-    } else if (there && fchmod(fd, there->st_mode & 07777) < 0) {
+    }
+    return fd;
+}
+
+/* The file without a name takes the place of the empty one that make_beside left. 0 or errno. */
+static int name_it(struct file_out *out) {
+    char self[32];
+    int fd = make_beside(out);
+    if (fd < 0) {
+        return out->failed;
+    }
+    (void)close(fd);
+    (void)snprintf(self, sizeof self, "/proc/self/fd/%d", fileno(out->file));
+    if (unlink(out->beside) < 0 ||
+        linkat(AT_FDCWD, self, AT_FDCWD, out->beside, AT_SYMLINK_FOLLOW) < 0) {
+        return errno;
+    }
+    return 0;
+}
+
+static int open_beside(struct file_out *out, const struct stat *there) {
+    int fd = access("/proc/self/fd", X_OK) == 0 ? open_unnamed(out->real) : -1;
+    out->unnamed = fd >= 0;
+    if (fd < 0) {
+        fd = make_beside(out);
+    }
+    if (fd >= 0 && there && fchmod(fd, there->st_mode & 07777) < 0) {
         out->failed = errno;
     }
     return fd;
@@ -74,8 +113,13 @@ FILE *file_out_open(struct file_out *out) {
 
 /* 0 or errno. */
 static int put_in_place(struct file_out *out) {
-    if (fflush(out->file) != 0 || (out->beside && fsync(fileno(out->file)) < 0)) {
+    int whole = out->beside || out->unnamed;
+    if (fflush(out->file) != 0 || (whole && fsync(fileno(out->file)) < 0)) {
         return errno;
+    }
+    int error = out->unnamed ? name_it(out) : 0;
+    if (error) {
+        return error;
     }
     int closed = fclose(out->file);
     out->file = NULL;
@@ -91,7 +135,7 @@ static int put_in_place(struct file_out *out) {
     free(out->beside);
     out->beside = NULL;
     int folder = open_folder(out->real);
-    int error = folder >= 0 && fsync(folder) < 0 && errno != EINVAL ? errno : 0;
+    error = folder >= 0 && fsync(folder) < 0 && errno != EINVAL ? errno : 0;
     if (folder >= 0) {
         (void)close(folder);
     }

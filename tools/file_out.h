@@ -1,5 +1,6 @@
 /*
- * A file that appears whole or not at all: written beside its place, synced, then moved there.
+ * A file that appears whole or not at all: written without a name or beside its place, synced, then
+ * moved there.
  */
 #ifndef TOOLS_FILE_OUT_H
 #define TOOLS_FILE_OUT_H
@@ -12,7 +13,8 @@ struct file_out {
     const char *path; /* NULL or "-" = standard output */
     FILE *file;
     char *real;   /* where the file is to be: symbolic links followed */
-    char *beside; /* the file while it is written; NULL: written in place (a device, a pipe) */
+    char *beside; /* the file while it is written, or when it gets its name */
+    int unnamed;  /* it has no name yet; neither: written in place (a device, a pipe) */
     int to_stdout;
     int failed; /* errno */
 };

@@ -21,10 +21,10 @@ static const char help[] =
     "it,\n"
     "and FileChanged, which wants the names of the files. Delete what your version does not know.\n"
     "\n"
+    "options:\n"
     "  --print   print them\n"
-    "  --help    this page\n"
     "\n"
-    "Exit codes: 0 done, 2 wrong usage, 3 could not do it.\n";
+    "exit codes: 0 done, 2 wrong usage, 3 could not do it\n";
 
 static const char *const events[] = {
     "SessionStart",        "SessionEnd",    "UserPromptSubmit",

@@ -93,7 +93,7 @@ static void sort(struct names names) {
     }
 }
 
-static void print_json(const struct import *in, double seconds) {
+static void print_record(const struct import *in, double seconds) {
     const struct import_report *report = &in->report;
     const struct {
         const char *name;
@@ -189,8 +189,8 @@ void report_print(const struct import *in) {
     }
     sort(report->unknown_types);
     sort(report->unpriced);
-    if (in->cli->jsonl) {
-        print_json(in, seconds);
+    if (in->cli->jsonl || in->cli->csv) {
+        print_record(in, seconds);
     } else {
         print_table(report, seconds);
     }

@@ -17,52 +17,79 @@
 static const struct command {
     const char *name;
     int (*run)(struct cli *cli, int argc, char **argv);
+    const char *operands; /* for completion: words, or FILE, DIR, SESSION; NULL = none */
     const char *what;
 } commands[] = {
-    {"import", cmd_import, "take in transcripts, logged hook payloads, telemetry"},
-    {"append", cmd_append, "append events that a program made, as JSON Lines"},
-    {"hook", cmd_hook, "append one payload of a Claude Code hook"},
-    {"sessions", cmd_sessions, "list the sessions, newest activity first"},
-    {"show", cmd_show, "everything known about one session"},
-    {"events", cmd_events, "the events of a session, or of the whole store"},
-    {"messages", cmd_messages, "what users said, over all sessions, newest first"},
-    {"export", cmd_export, "a session with all its messages as one JSON object"},
-    {"count", cmd_count, "how many sessions or events fit"},
-    {"usage", cmd_usage, "tokens and cost: total, by day, month, session, model, project, label"},
-    {"restore", cmd_restore, "write a session's transcript again, byte for byte"},
-    {"set", cmd_set, "set attributes of a session, or create it"},
-    {"fork", cmd_fork, "a new session that begins as another one did"},
-    {"rewind", cmd_rewind, "hide what a session came to after a point"},
-    {"delete", cmd_delete, "hide a session"},
-    {"merge", cmd_merge, "append what other stores hold"},
-    {"reconcile", cmd_reconcile, "mark the sessions whose process has died"},
-    {"compact", cmd_compact, "pack the log, merge packed segments"},
-    {"gc", cmd_gc, "drop sessions that are old"},
-    {"forget", cmd_forget, "erase what a session said"},
-    {"snapshot", cmd_snapshot, "make a copy of the store in a directory, or bring it up to date"},
-    {"stats", cmd_stats, "what the store holds, and its size"},
-    {"verify", cmd_verify, "read the whole store and report damage"},
-    {"reindex", cmd_reindex, "make the store's index anew from its log"},
+    {"import", cmd_import, "FILE",
+     "take in transcripts, logged hook payloads, telemetry"},
+    {"append", cmd_append, "FILE",
+     "append events that a program made, as JSON Lines"},
+    {"hook", cmd_hook, "install",
+     "append one payload of a Claude Code hook"},
+    {"sessions", cmd_sessions, NULL,
+     "list the sessions, newest activity first"},
+    {"show", cmd_show, "SESSION",
+     "everything known about one session"},
+    {"events", cmd_events, "SESSION",
+     "the events of a session, or of the whole store"},
+    {"messages", cmd_messages, NULL,
+     "what users said, over all sessions, newest first"},
+    {"export", cmd_export, "SESSION",
+     "a session with all its messages as one JSON object"},
+    {"count", cmd_count, "sessions events",
+     "how many sessions or events fit"},
+    {"usage", cmd_usage, "total daily monthly session model project label:",
+     "tokens and cost: total, by day, month, session, model, project, label"},
+    {"restore", cmd_restore, "SESSION",
+     "write a session's transcript again, byte for byte"},
+    {"set", cmd_set, "SESSION",
+     "set attributes of a session, or create it"},
+    {"fork", cmd_fork, "SESSION",
+     "a new session that begins as another one did"},
+    {"rewind", cmd_rewind, "SESSION",
+     "hide what a session came to after a point"},
+    {"delete", cmd_delete, "SESSION",
+     "hide a session"},
+    {"merge", cmd_merge, "DIR",
+     "append what other stores hold"},
+    {"reconcile", cmd_reconcile, NULL,
+     "mark the sessions whose process has died"},
+    {"compact", cmd_compact, NULL,
+     "pack the log, merge packed segments"},
+    {"gc", cmd_gc, NULL,
+     "drop sessions that are old"},
+    {"forget", cmd_forget, "SESSION",
+     "erase what a session said"},
+    {"snapshot", cmd_snapshot, "DIR",
+     "make a copy of the store in a directory, or bring it up to date"},
+    {"stats", cmd_stats, NULL,
+     "what the store holds, and its size"},
+    {"verify", cmd_verify, NULL,
+     "read the whole store and report damage"},
+    {"reindex", cmd_reindex, NULL,
+     "make the store's index anew from its log"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int print_help(void) {
     fputs(
-        "usage: varve [--store DIR] [--format table|jsonl] COMMAND ...\n"
+        "usage: varve [--store DIR] [--format table|jsonl|csv] COMMAND ...\n"
         "\n"
         "Keeps the sessions of AI agents in flat files.\n"
         "\n"
         "commands:\n",
         stdout);
     for (size_t i = 0; i < COMMANDS; i++) {
-        printf("  %-9s %s\n", commands[i].name, commands[i].what);
+        printf("  %-10s %s\n", commands[i].name, commands[i].what);
     }
     fputs(
         "\n"
         "options (before or after COMMAND):\n"
         "  --store DIR      the store; else $VARVE_STORE, else $XDG_DATA_HOME/varve, else\n"
         "                   ~/.local/share/varve\n"
-        "  --format FORMAT  table (for people; the default) or jsonl (one JSON object a line)\n"
+        "  --format FORMAT  table: for people (the default), times in this machine's zone; jsonl: one\n"
+        "                   JSON object a line; csv: comma-separated values, a line of names first.\n"
+        "                   The last two have exact figures, and times in UTC\n"
         "  --alone          nobody else uses the store meanwhile: also where locks may not hold (NFS,\n"
         "                   SMB, 9p, ...); without it such a store can only be read\n"
         "  --shared         other users may write to the store's directory (or it is theirs): what is\n"
@@ -75,6 +102,15 @@ static int print_help(void) {
         "\n"
         "exit codes: 0 done, 1 found something wrong, 2 wrong usage, 3 could not do it\n",
         stdout);
+    return EXIT_OKAY;
+}
+
+/* For completion: name, operands, and what it does, a line each. */
+static int list_commands(void) {
+    for (size_t i = 0; i < COMMANDS; i++) {
+        printf("%s\t%s\t%s\n", commands[i].name, commands[i].operands ? commands[i].operands : "-",
+               commands[i].what);
+    }
     return EXIT_OKAY;
 }
 
@@ -112,14 +148,17 @@ static int take_globals(struct cli *cli, int *argc, char **argv) {
         } else if (open && strcmp(argv[i], "--shared") == 0) {
             cli->place_flags |= VARVE_OPEN_SHARED;
         } else if (open && take_global("--format", *argc, argv, &i, &format)) {
-            if (!format || (strcmp(format, "table") != 0 && strcmp(format, "jsonl") != 0)) {
-                return cli_usage("--format wants table or jsonl");
+            int known = format && (strcmp(format, "table") == 0 || strcmp(format, "jsonl") == 0 ||
+                                   strcmp(format, "csv") == 0);
+            if (!known) {
+                return cli_usage("--format wants table, jsonl or csv");
             }
         } else {
             argv[kept++] = argv[i];
         }
     }
     cli->jsonl = strcmp(format, "jsonl") == 0;
+    cli->csv = strcmp(format, "csv") == 0;
     *argc = kept;
     argv[kept] = NULL;
     return CLI_GO_ON;
@@ -177,6 +216,9 @@ static int run(struct cli *cli, int argc, char **argv) {
         return answer;
     }
     const char *first = argc > 0 ? argv[0] : NULL;
+    if (first && strcmp(first, "help") == 0 && argc == 2 && strcmp(argv[1], "--list") == 0) {
+        return list_commands();
+    }
     if (first && strcmp(first, "help") == 0 && argc > 1) { /* as COMMAND --help */
         argv[0] = argv[1];
         static char ask[] = "--help";
@@ -203,7 +245,7 @@ static int run(struct cli *cli, int argc, char **argv) {
         return cli_fail(cli, "where is the store? $HOME does not say: use --store DIR");
     }
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
-    cli->color = !cli->jsonl && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0 &&
+    cli->color = !cli->jsonl && !cli->csv && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0 &&
                  isatty(STDOUT_FILENO);
     cli_command(command->name);
     return command->run(cli, argc, argv);

@@ -135,6 +135,16 @@ static int take_option(const struct cli_option *options, size_t count, int argc,
     return take_value(option, value);
 }
 
+static int list_options(const struct cli_option *options, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const char *values = options[i].values ? options[i].values : "*";
+        printf("%s %c %s\n", options[i].name, options[i].letter ? options[i].letter : '-',
+               options[i].ret_flag ? "-" : values);
+    }
+    puts("help h -");
+    return EXIT_OKAY;
+}
+
 int cli_parse(const char *help, const struct cli_option *options, size_t count, int *argc,
               char **argv) {
     int operands = 1, only_operands = 0;
@@ -147,6 +157,8 @@ int cli_parse(const char *help, const struct cli_option *options, size_t count, 
         } else if (strcmp(said, "--help") == 0 || strcmp(said, "-h") == 0) {
             fputs(help, stdout);
             return EXIT_OKAY;
+        } else if (strcmp(said, "--help=options") == 0) {
+            return list_options(options, count);
         } else {
             int answer = take_option(options, count, *argc, argv, &i);
             if (answer != CLI_GO_ON) {

@@ -1,10 +1,11 @@
 /*
  * Rows of named fields as JSON Lines (through yajl, with no copy of a row in memory), as lines of
- * "name value", or as cells of a table (table.c). Text from the store may be any bytes: in JSON
+ * "name value", or as cells of a table (table.c) or of CSV (csv.c). Text from the store may be any bytes: in JSON
  * what is not UTF-8 becomes U+FFFD; for people it is made harmless to a terminal as well.
  */
 #include "tools/out.h"
 
+#include "tools/csv.h"
 #include "tools/json_out.h"
 #include "tools/table.h"
 #include "tools/text.h"
@@ -17,7 +18,8 @@
 
 struct out {
     yajl_gen gen;        /* JSON Lines, else NULL */
-    struct table *table; /* a table, else NULL; neither: lines */
+    struct csv *csv;     /* CSV, else NULL */
+    struct table *table; /* a table, else NULL; none of them: lines */
     size_t rows;
     int depth; /* parts that are open */
 };
@@ -33,14 +35,20 @@ static struct out *out_new(const struct cli *cli) {
 
 struct out *out_rows(const struct cli *cli, const struct out_column *columns, size_t count) {
     struct out *out = out_new(cli);
-    if (!out->gen) {
+    if (cli->csv && !out->gen) {
+        out->csv = csv_new(columns, count);
+    } else if (!out->gen) {
         out->table = table_new(columns, count, cli->color);
     }
     return out;
 }
 
 struct out *out_record(const struct cli *cli) {
-    return out_new(cli);
+    struct out *out = out_new(cli);
+    if (cli->csv && !out->gen) {
+        out->csv = csv_new(NULL, 0);
+    }
+    return out;
 }
 
 void out_close(struct out **out) {
@@ -48,6 +56,7 @@ void out_close(struct out **out) {
         if ((*out)->gen) {
             yajl_gen_free((*out)->gen);
         }
+        csv_free(&(*out)->csv);
         table_free(&(*out)->table);
         free(*out);
         *out = NULL;
@@ -57,6 +66,8 @@ void out_close(struct out **out) {
 void out_begin(struct out *out) {
     if (out->gen) {
         yajl_gen_map_open(out->gen);
+    } else if (out->csv) {
+        csv_begin(out->csv);
     } else if (out->table) {
         table_begin(out->table);
     } else if (out->rows > 0) {
@@ -69,6 +80,8 @@ int out_end(struct out *out) {
     if (out->gen) {
         yajl_gen_map_close(out->gen);
         yajl_gen_reset(out->gen, "\n");
+    } else if (out->csv) {
+        csv_end(out->csv);
     } else if (out->table) {
         table_end(out->table);
     }
@@ -99,10 +112,22 @@ static void json_name(struct out *out, const char *name) {
 
 /* Lines stand two columns further in for each part that is open. */
 static void open_part(struct out *out, const char *name) {
+    if (out->csv) {
+        csv_part(out->csv, name);
+        return;
+    }
     if (!out->table) {
         printf("%*s%s\n", out->depth * 2, "", name);
     }
     out->depth++;
+}
+
+static void close_part(struct out *out) {
+    if (out->csv) {
+        csv_part_end(out->csv);
+    } else {
+        out->depth--;
+    }
 }
 
 void out_object(struct out *out, const char *name) {
@@ -118,7 +143,7 @@ void out_object_end(struct out *out) {
     if (out->gen) {
         yajl_gen_map_close(out->gen);
     } else {
-        out->depth--;
+        close_part(out);
     }
 }
 
@@ -135,11 +160,11 @@ void out_array_end(struct out *out) {
     if (out->gen) {
         yajl_gen_array_close(out->gen);
     } else {
-        out->depth--;
+        close_part(out);
     }
 }
 
-/* ---- Values for people ---- */
+/* ---- Values as text ---- */
 
 /* The text is harmless already. */
 static void show(struct out *out, const char *name, const char *text, size_t size) {
@@ -176,6 +201,8 @@ void out_null(struct out *out, const char *name) {
     if (out->gen) {
         json_name(out, name);
         yajl_gen_null(out->gen);
+    } else if (out->csv) {
+        csv_cell(out->csv, name, NULL, 0);
     } else if (out->table) {
         show(out, name, "-", 1);
     }
@@ -185,19 +212,22 @@ void out_bool(struct out *out, const char *name, int value) {
     if (out->gen) {
         json_name(out, name);
         yajl_gen_bool(out->gen, value);
+    } else if (out->csv) {
+        csv_cell(out->csv, name, value ? "true" : "false", value ? 4 : 5);
     } else {
         show(out, name, value ? "yes" : "no", value ? 3 : 2);
     }
 }
 
 void out_number(struct out *out, const char *name, int64_t value) {
+    char text[TEXT_GROUPED];
     if (out->gen) {
         json_name(out, name);
         yajl_gen_integer(out->gen, value);
+    } else if (out->csv) {
+        csv_cell(out->csv, name, text, (size_t)snprintf(text, sizeof text, "%" PRId64, value));
     } else {
-        char text[TEXT_GROUPED];
-        size_t size = text_grouped(text, value);
-        show(out, name, text, size);
+        show(out, name, text, text_grouped(text, value));
     }
 }
 
@@ -207,8 +237,19 @@ void out_numeral(struct out *out, const char *name, uint64_t value) {
     if (out->gen) {
         json_name(out, name);
         yajl_gen_number(out->gen, text, size);
+    } else if (out->csv) {
+        csv_cell(out->csv, name, text, size);
     } else {
         show(out, name, text, size);
+    }
+}
+
+void out_bytes(struct out *out, const char *name, uint64_t bytes) {
+    if (out->gen || out->csv) {
+        out_numeral(out, name, bytes);
+    } else {
+        char text[TEXT_BYTES];
+        show(out, name, text, text_bytes(text, bytes));
     }
 }
 
@@ -218,20 +259,25 @@ void out_money(struct out *out, const char *name, int64_t nanos) {
         size_t size = text_money(text, nanos);
         json_name(out, name);
         yajl_gen_number(out->gen, text, size);
+    } else if (out->csv) {
+        csv_cell(out->csv, name, text, text_money(text, nanos));
     } else {
-        size_t size = text_money_short(text, nanos);
-        show(out, name, text, size);
+        show(out, name, text, text_money_short(text, nanos));
     }
 }
 
 void out_time(struct out *out, const char *name, int64_t ns) {
     char text[WHEN_ROOM];
-    size_t size = when_print(text, ns);
+    if (out->gen || out->csv) {
+        out_text(out, name, (varve_str){text, when_print(text, ns)});
+        return;
+    }
+    size_t size = when_print_local(text, ns);
     if (out->table && size > 19) { /* to the second; the column's title names the zone */
         size = 19;
         text[10] = ' ';
     }
-    out_text(out, name, (varve_str){text, size});
+    show(out, name, text, size);
 }
 
 void out_word(struct out *out, const char *name, const char *word) {
@@ -241,6 +287,8 @@ void out_word(struct out *out, const char *name, const char *word) {
 void out_text(struct out *out, const char *name, varve_str text) {
     if (!text.ptr) {
         out_null(out, name);
+    } else if (out->csv) {
+        csv_cell(out->csv, name, text.ptr, text.size);
     } else if (!out->gen) {
         show_text(out, name, text.ptr, text.size);
     } else {

@@ -22,7 +22,7 @@ enum { QUERY_SESSION_OPTIONS = 16 };
 extern const struct query_sessions query_sessions_none;
 
 #define QUERY_SESSION_HELP                                                                         \
-    "  --machine, --framework, --project, --model, --repo, --cwd TEXT\n"                           \
+    "  --machine, -m, --framework, --project, --model, --repo, --cwd TEXT\n"                       \
     "                         of this machine, framework, ...; exactly\n"                          \
     "  --label KEY=VALUE      with this label; KEY alone: with any value of it. Again: with all\n" \
     "  --status S             with this status (idle, busy, wait, done, active, completed,\n"      \
@@ -79,7 +79,7 @@ extern const struct query_events query_events_none;
     "  --before-time WHEN     before that time; likewise\n"                                        \
     "  --after LSN            that came after the one with this lsn (to follow a store: the last\n" \
     "                         lsn that was seen)\n"                                                \
-    "  --machine ID           the SESSION of this machine only\n"                                  \
+    "  --machine ID, -m       the SESSION of this machine only\n"                                  \
     "  --hidden               of the whole store: also what rewinds hide, and of deleted sessions\n"
 
 /* Fills in QUERY_EVENT_OPTIONS options. */

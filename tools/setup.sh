@@ -15,6 +15,9 @@ cmake_wanted=3.25
 libraries="libxxhash libzstd yajl"
 test_libraries="cmocka"
 test_commands="bash python3 jq"
+if command -v apt-get >/dev/null 2>&1; then # elsewhere the test of the ABI does with less
+    test_commands="$test_commands abidw"
+fi
 test_modules="jsonschema"
 check_only=no
 clang_too=no
@@ -100,6 +103,7 @@ package() {
         debian:libzstd) echo libzstd-dev ;;
         debian:yajl) echo libyajl-dev ;;
         debian:cmocka) echo libcmocka-dev ;;
+        debian:abidw) echo abigail-tools ;;
 
         fedora:compiler) echo gcc ;;
         fedora:pkg-config) echo pkgconf-pkg-config ;;

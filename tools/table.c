@@ -1,10 +1,12 @@
 /*
  * The widths of a table: what the first thousand rows need, and no more than the terminal has. Wide
- * columns of text give way first, then those that are to be kept; then spare columns are left out.
+ * columns of text give way first, then those that are to be kept; then columns are left out, the
+ * spare ones first.
  */
 #include "tools/table.h"
 
 #include "tools/text.h"
+#include "tools/when.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@
 enum {
     HELD_ROWS = 1000,
     CELL_BYTES = 600, /* a longer text is cut */
+    TITLE_ROOM = 128,
     COLUMNS_MAX = 16,
     WIDEST_TEXT = 60, /* of a column that may be cut, when no terminal sets the limit */
     WHOLE_ID = 36,    /* a UUID */
@@ -126,12 +129,17 @@ static void give_way(struct table *table, int keep, size_t narrowest) {
     }
 }
 
-/* Leaves out the last spare column. 0 if there is none. */
+/* Leaves out the last spare column; if there is none the last one of text; else the last. 0 if only
+ * the first is left. */
 static int leave_out(struct table *table) {
-    for (size_t c = table->count; c > 0; c--) {
-        if ((table->columns[c - 1].flags & OUT_SPARE) && !table->hidden[c - 1]) {
-            table->hidden[c - 1] = 1;
-            return 1;
+    static const int order[] = {OUT_SPARE, OUT_CUT, 0};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        for (size_t c = table->count; c > 1; c--) {
+            int flags = table->columns[c - 1].flags;
+            if ((flags & order[i]) == order[i] && !table->hidden[c - 1]) {
+                table->hidden[c - 1] = 1;
+                return 1;
+            }
         }
     }
     return 0;
@@ -151,10 +159,19 @@ static void fit_terminal(struct table *table) {
     }
 }
 
+/* A column of times says in which zone they are. */
+static size_t title_of(const struct out_column *column, char ret_title[TITLE_ROOM]) {
+    int zone = column->flags & OUT_TIME;
+    int size = snprintf(ret_title, TITLE_ROOM, "%s%s%s%s", column->title, zone ? " (" : "",
+                        zone ? when_zone_title() : "", zone ? ")" : "");
+    return size < TITLE_ROOM ? (size_t)size : TITLE_ROOM - 1;
+}
+
 static void settle_widths(struct table *table) {
     for (size_t c = 0; c < table->count; c++) {
         const struct out_column *column = &table->columns[c];
-        size_t width = strlen(column->title);
+        char title[TITLE_ROOM];
+        size_t width = title_of(column, title);
         for (size_t r = 0; r < table->rows; r++) {
             const struct cell *cell = &table->cells[r * table->count + c];
             size_t wide = text_width(table->text + cell->at, cell->size);
@@ -216,7 +233,9 @@ static void print_titles(const struct table *table) {
         fputs("\x1B[1m", stdout);
     }
     for (size_t c = 0; c < table->count; c++) {
-        print_cell(table, c, table->columns[c].title, strlen(table->columns[c].title));
+        char title[TITLE_ROOM];
+        size_t size = title_of(&table->columns[c], title);
+        print_cell(table, c, title, size);
     }
     fputs(table->color ? "\x1B[0m\n" : "\n", stdout);
 }

@@ -224,6 +224,20 @@ size_t text_money_short(char ret_text[TEXT_MONEY], int64_t nanos) {
                             nanos < 0 && rounded > 0 ? "-" : "", whole, rounded % 10000);
 }
 
+size_t text_bytes(char ret_text[TEXT_BYTES], uint64_t bytes) {
+    static const char units[] = "KMGTPE";
+    if (bytes < 1024) {
+        return (size_t)snprintf(ret_text, TEXT_BYTES, "%u B", (unsigned)bytes);
+    }
+    size_t unit = 0;
+    double amount = (double)bytes / 1024;
+    while (amount >= 1023.95) { /* else it would be printed as 1024.0 */
+        amount /= 1024;
+        unit++;
+    }
+    return (size_t)snprintf(ret_text, TEXT_BYTES, "%.1f %ciB", amount, units[unit]);
+}
+
 size_t text_cut(const char *text, size_t size, size_t most) {
     if (size <= most) {
         return size;

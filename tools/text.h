@@ -36,6 +36,10 @@ size_t text_money(char ret_text[TEXT_MONEY], int64_t nanos);
 /* Nano-dollars rounded to four decimals, with separators: "1,328.4328". */
 size_t text_money_short(char ret_text[TEXT_MONEY], int64_t nanos);
 
+/* Bytes as a person says them, in units of 1024: "512 B", "1.5 MiB". */
+enum { TEXT_BYTES = 16 };
+size_t text_bytes(char ret_text[TEXT_BYTES], uint64_t bytes);
+
 /* The size of at most 'most' bytes of 'text', which is UTF-8, that end where a character ends. */
 size_t text_cut(const char *text, size_t size, size_t most);
 

@@ -217,10 +217,11 @@ int usage_report_print(struct cli *cli, struct usage_report *report, varve_scan 
         answer = print_groups(cli, out, report, scan);
     } else if (cli->jsonl) {
         print_total(out, report, &total);
-    } else {
+    } else if (!cli->csv) {
         print_kinds(out, report);
     }
-    if (!cli->jsonl && answer == EXIT_OKAY) {
+    /* a table ends with its sum; CSV has it only if it was asked for */
+    if (!cli->jsonl && (!cli->csv || report->grouping == USAGE_TOTAL) && answer == EXIT_OKAY) {
         out_rule(out);
         out_begin(out);
         out_word(out, columns[0].field, "total");

@@ -73,16 +73,55 @@ size_t when_print_month(char ret_text[WHEN_ROOM], int64_t month) {
                             (int)(month - years * 12) + 1);
 }
 
-size_t when_print(char ret_text[WHEN_ROOM], int64_t ns) {
-    int64_t seconds = floor_div(ns, SECOND_NS), day = floor_div(seconds, DAY_S);
-    int nanos = (int)((ns % SECOND_NS + SECOND_NS) % SECOND_NS);
+/* The time of day and what follows it; 'seconds' are those of the zone's clock. */
+static size_t print_clock(char ret_text[WHEN_ROOM], int64_t seconds, int nanos, const char *zone) {
+    int64_t day = floor_div(seconds, DAY_S);
     int second = (int)(seconds - day * DAY_S);
     size_t used = when_print_day(ret_text, day);
     int digits = nanos % 1000 ? 9 : nanos % 1000000 ? 6 : 3;
     int fraction = digits == 9 ? nanos : digits == 6 ? nanos / 1000 : nanos / 1000000;
-    used += (size_t)snprintf(ret_text + used, WHEN_ROOM - used, "T%02d:%02d:%02d.%0*dZ",
-                             second / 3600, second / 60 % 60, second % 60, digits, fraction);
+    used += (size_t)snprintf(ret_text + used, WHEN_ROOM - used, "T%02d:%02d:%02d.%0*d%s",
+                             second / 3600, second / 60 % 60, second % 60, digits, fraction, zone);
     return used;
+}
+
+static int nanos_of(int64_t ns) {
+    return (int)((ns % SECOND_NS + SECOND_NS) % SECOND_NS);
+}
+
+size_t when_print(char ret_text[WHEN_ROOM], int64_t ns) {
+    return print_clock(ret_text, floor_div(ns, SECOND_NS), nanos_of(ns), "Z");
+}
+
+/* The machine's zone is asked for once: what $TZ says, or a file. */
+static void know_zone(void) {
+    static int known;
+    if (!known) {
+        tzset();
+        known = 1;
+    }
+}
+
+size_t when_print_local(char ret_text[WHEN_ROOM], int64_t ns) {
+    int64_t seconds = floor_div(ns, SECOND_NS);
+    time_t clock = (time_t)seconds;
+    struct tm local;
+    char zone[32] = "Z";
+    know_zone();
+    if (!localtime_r(&clock, &local)) {
+        return when_print(ret_text, ns);
+    }
+    int offset = (int)local.tm_gmtoff, minutes = (offset < 0 ? -offset : offset) / 60;
+    if (offset != 0) {
+        (void)snprintf(zone, sizeof zone, "%c%02d:%02d", offset < 0 ? '-' : '+', minutes / 60,
+                       minutes % 60);
+    }
+    return print_clock(ret_text, seconds + offset, nanos_of(ns), zone);
+}
+
+const char *when_zone_title(void) {
+    know_zone();
+    return timezone == 0 && !daylight && strcmp(tzname[0], "UTC") == 0 ? "UTC" : "local";
 }
 
 /* ---- Parsing ---- */

@@ -1,6 +1,7 @@
 /*
  * Times: nanoseconds since 1970 UTC to and from ISO 8601, and calendar days in a time zone. All but
- * the zone is plain arithmetic: the C library's time zones are touched only after when_zone.
+ * the zone is plain arithmetic: the C library's time zones are touched only after when_zone, and to
+ * print a time for people.
  */
 #ifndef TOOLS_WHEN_H
 #define TOOLS_WHEN_H
@@ -12,6 +13,10 @@ enum { WHEN_ROOM = 40 };
 
 /* "2025-11-20T08:30:00.123Z": to the millisecond, finer if need be. Returns the length. */
 size_t when_print(char ret_text[WHEN_ROOM], int64_t ns);
+/* The same in the zone of the machine ($TZ), or of when_zone: "2025-11-20T09:30:00.123+01:00". */
+size_t when_print_local(char ret_text[WHEN_ROOM], int64_t ns);
+/* What a column of such times says of its zone: "UTC" or "local". */
+const char *when_zone_title(void);
 /* "2025-11-20", from the number of the day (0 = 1970-01-01). */
 size_t when_print_day(char ret_text[WHEN_ROOM], int64_t day);
 /* "2025-11", from the number of the month (0 = January 1970). */

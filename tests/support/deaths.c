@@ -20,7 +20,7 @@ static struct {
 } maps[MAPS_MAX];
 static int map_count;
 static bool watching;
-static uint64_t calls, call_to_die, stores, store_to_die;
+static uint64_t calls, call_to_die, stores;
 static bool die_halfway;
 static uint8_t boot;
 static void (*each_store)(uint64_t number);
@@ -62,6 +62,7 @@ uint64_t deaths_stores(void) {
 }
 
 #if defined(__x86_64__)
+static uint64_t store_to_die;
 static uintptr_t last_store;
 static int open_map = -1; /* for the instruction that is being stepped over */
 
