@@ -95,6 +95,8 @@ int varve_stat(varve *store, varve_stats *ret_stats) {
         store->os->list(fd, count_entry, &stats.quarantined);
         store->os->close(fd);
     }
-    *ret_stats = stats;
+    size_t room = ret_stats->size;
+    stats.size = room;
+    memcpy(ret_stats, &stats, room != 0 && room < sizeof stats ? room : sizeof stats);
     return VARVE_OK;
 }

@@ -107,7 +107,7 @@ static void segments_rotate_and_every_record_stays_in_place(void **state) {
         snprintf(id, sizeof id, "s%d", i % 7);
         scratch_append(store, id, "user", 5);
     }
-    varve_stats stats;
+    varve_stats stats = {.size = sizeof stats};
     assert_int_equal(varve_stat(store, &stats), VARVE_OK);
     assert_true(stats.segments > 3);
     assert_int_equal(stats.events, 1500);

@@ -234,7 +234,7 @@ static void backwards_over_many_segments(void **state) {
         event.payload_size = 5000;
         append(store, event);
     }
-    varve_stats stats;
+    varve_stats stats = {.size = sizeof stats};
     assert_int_equal(varve_stat(store, &stats), VARVE_OK);
     assert_true(stats.segments > 5);
     varve_event_filter filter = everything();

@@ -316,6 +316,27 @@ static uint32_t disk_process(void) {
     return 1;
 }
 
+static int disk_kind(int fd, uint32_t *ret_kind) {
+    return ve_os_system.kind(fd, ret_kind);
+}
+
+/* Modes and owners are not followed: they are there at once. */
+static int disk_chmod(int fd, unsigned mode) {
+    return ve_os_system.chmod(fd, mode);
+}
+
+static int disk_chown(int fd, uint32_t user, uint32_t group) {
+    return ve_os_system.chown(fd, user, group);
+}
+
+static uint32_t disk_user(void) {
+    return ve_os_system.user();
+}
+
+static int disk_wipe_on_fork(void *at, size_t size) {
+    return ve_os_system.wipe_on_fork(at, size);
+}
+
 static int disk_boot_id(uint8_t ret_id[16]) {
     memset(ret_id, current->boot, 16);
     return 0;
@@ -341,6 +362,11 @@ const ve_os disk_os = {
     .mkdirat = disk_mkdirat,
     .list = disk_list,
     .room = disk_room,
+    .kind = disk_kind,
+    .chmod = disk_chmod,
+    .chown = disk_chown,
+    .user = disk_user,
+    .wipe_on_fork = disk_wipe_on_fork,
     .random = disk_random,
     .now = disk_now,
     .monotonic = disk_now,
