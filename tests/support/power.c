@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STEPS_MAX = 400, MERGES = 2 };
+enum { STEPS_MAX = 400 };
 
 typedef struct {
     power *p;
@@ -48,94 +48,25 @@ static uint32_t draw(life *l, uint32_t below) {
 
 /* ---- Steps ---- */
 
-static void merged_path(const world *w, uint32_t number, char path[260]) {
-    snprintf(path, 260, "%s/other-%u/store", w->base, number % MERGES);
-}
-
-static int merge(life *l) {
-    char path[260];
-    varve *from;
-    varve_options options;
-    varve_options_init(&options);
-    options.flags = VARVE_OPEN_READ_ONLY;
-    merged_path(l->w, l->at, path);
-    int result = varve_open(path, &options, &from);
-    if (result < 0)
-        return result;
-    result = varve_merge(l->store, from, NULL);
-    varve_close(&from);
-    return result;
-}
-
-static int forget(life *l) {
-    char id[40];
-    varve_forgotten done = {.size = sizeof done};
-    uint32_t before = 0;
-    for (uint32_t i = 0; i < l->at; i++)
-        before += l->w->p->steps[i] == 'f';
-    uint32_t step = 0;
-    for (; before > 0 || (l->w->p->steps[step] != 'a' && l->w->p->steps[step] != 'g'); step++)
-        before -= l->w->p->steps[step] == 'a' || l->w->p->steps[step] == 'g';
-    snprintf(id, sizeof id, "once-%u", step);
-    int result = varve_forget(l->store, varve_cstr(NULL), varve_cstr(id), VARVE_FORGET_NOW, &done);
-    if (result == VARVE_OK && done.found > 0)
-        return work_wrong("%llu pieces are left of what was forgotten", (unsigned long long)done.found), VARVE_E_CORRUPT;
-    return result;
-}
-
-static int retain(life *l, uint32_t flags) {
-    varve_retention asked = {.size = sizeof asked, .flags = flags, .before = power_minute(l->at / 2)};
-    varve_retained done = {.size = sizeof done};
-    return varve_retain(l->store, &asked, &done);
-}
-
-static int compact(life *l, uint32_t flags) {
-    varve_compact_options options;
-    varve_compact_options_init(&options);
-    options.flags = flags;
-    options.budget = l->w->p->steps[l->at] == 'p';
-    return varve_compact(l->store, &options, NULL);
-}
-
 static bool open_store(life *l);
 
 static int do_step(life *l) {
-    char letter = l->w->p->steps[l->at];
-    switch (letter) {
-    case 'y':
-        return varve_sync(l->store);
-    case 'c':
-    case 'C':
-    case 'p':
-        return compact(l, letter == 'C' ? VARVE_COMPACT_ALL : 0);
-    case 'r':
-    case 'k':
-        return retain(l, letter == 'k' ? VARVE_RETAIN_KEEP_SESSIONS : 0);
-    case 'f':
-        return forget(l);
-    case 's':
-        return varve_snapshot(l->store, l->snapshot, 0, NULL);
-    case 'm':
-        return merge(l);
+    power_place place = {l->w->p->steps, l->at, l->w->base, l->snapshot};
+    switch (place.steps[l->at]) {
     case 'l':
         disk_break_write(l->d);
-        return power_append(l->store, l->w->p->steps, l->at, VARVE_NONE) == VARVE_E_IO ? VARVE_OK : VARVE_E_CORRUPT;
+        return power_append(l->store, place.steps, l->at, VARVE_NONE) == VARVE_E_IO ? VARVE_OK : VARVE_E_CORRUPT;
     case 'o':
         varve_close(&l->store);
         return open_store(l) ? VARVE_OK : VARVE_E_IO;
     default:
-        return power_append(l->store, l->w->p->steps, l->at, letter == 'g' ? VARVE_GROUP : VARVE_NONE);
+        return power_step(l->store, &place);
     }
 }
 
 /* Whether a step's success says that all so far is on disk. */
 static bool confirms(char letter) {
     return strchr("gyrkfm", letter) != NULL;
-}
-
-/* Whether a step that was cut off may leave something between its beginning and its end, and doing it again ends it. */
-static bool is_long(char letter) {
-    return strchr("rkfm", letter) != NULL;
 }
 
 static char *told_by(varve *store);
@@ -169,7 +100,7 @@ static bool bears_a_failed_sync(life *l, int result) {
     l->w->p->failed++;
     l->ended = !done || l->w->p->fails_on;
     l->at += done;
-    if (!done && !undone && !is_long(letter))
+    if (!done && !undone && !power_is_long(letter))
         return work_wrong("step %u (%c) failed, %d, and has left something", l->at, letter, result);
     return verifies_but_for_the_sync(l->store) || work_wrong("after step %u (%c) failed", l->at, letter);
 }
@@ -260,7 +191,7 @@ static bool is_a_prefix(life *l) {
     char *told = told_by(l->store);
     int found = steps_of(l, told, l->sure, most);
     bool good = true;
-    if (found < 0 && l->in_step && is_long(l->w->p->steps[l->at])) { /* what was cut off is ended by doing it again */
+    if (found < 0 && l->in_step && power_is_long(l->w->p->steps[l->at])) { /* what was cut off is ended by doing it again */
         int result = do_step(l);
         free(told);
         told = told_by(l->store);
@@ -509,22 +440,6 @@ static bool live_with_cuts(world *w) {
     return good && !w->failed;
 }
 
-static bool make_others(const world *w) {
-    bool good = true;
-    for (uint32_t i = 0; i < MERGES && good && strchr(w->p->steps, 'm') != NULL; i++) {
-        char path[260], parent[260];
-        varve *store;
-        work_book *book = work_book_new();
-        snprintf(parent, sizeof parent, "%s/other-%u", w->base, i);
-        mkdir(parent, 0700);
-        merged_path(w, i, path);
-        good = work_open(NULL, path, 0, &store) && work_run(store, book, i + 1, 0, 3);
-        varve_close(&store);
-        work_book_free(book);
-    }
-    return good;
-}
-
 bool power_run(power *p) {
     world *w = calloc(1, sizeof *w);
     const char *temp = getenv("TMPDIR");
@@ -532,7 +447,7 @@ bool power_run(power *p) {
         return work_wrong("too many steps");
     w->p = p;
     snprintf(w->base, sizeof w->base, "%s/varve-power-XXXXXX", temp != NULL ? temp : "/tmp");
-    bool good = mkdtemp(w->base) != NULL && make_others(w) && learn(w) && live_with_cuts(w);
+    bool good = mkdtemp(w->base) != NULL && power_make_others(p->steps, w->base) && learn(w) && live_with_cuts(w);
     for (size_t i = 0; i <= STEPS_MAX; i++)
         free(w->expected[i]);
     if (good || getenv("VARVE_KEEP") == NULL)

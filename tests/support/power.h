@@ -32,6 +32,17 @@ typedef struct power {
 /* Lives through all steps. False, and the reason on stderr with what repeats it, if something is not as it should be. */
 bool power_run(power *p);
 
+/* A step of those that are done to an open store: all but l and o. */
+typedef struct {
+    const char *steps;
+    uint32_t step;
+    const char *base;     /* directory with the stores that power_make_others made there */
+    const char *snapshot;
+} power_place;
+int power_step(varve *store, const power_place *at);
+/* Whether a step that was cut off may leave something between its beginning and its end, and doing it again ends it. */
+bool power_is_long(char letter);
+bool power_make_others(const char *steps, const char *base);
 /* Appends the batch of a step. */
 int power_append(varve *store, const char *steps, uint32_t step, varve_durability durability);
 int64_t power_minute(uint32_t n); /* the time of a step's events, ns */

@@ -3,10 +3,14 @@
  */
 #include "support/power.h"
 
+#include "support/disk.h"
 #include "support/work.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+
+enum { OTHERS = 2 }; /* stores that are merged */
 
 int64_t power_minute(uint32_t n) {
     return 1700000000000000000 + (int64_t)n * 60000000000;
@@ -103,6 +107,104 @@ int power_append(varve *store, const char *steps, uint32_t step, varve_durabilit
     varve_batch_free(&batch);
     return result;
 }
+
+/* ---- Steps that are more than a batch ---- */
+
+static void other_path(const char *base, uint32_t number, char path[300]) {
+    snprintf(path, 300, "%s/other-%u/store", base, number % OTHERS);
+}
+
+bool power_make_others(const char *steps, const char *base) {
+    bool good = true;
+    for (uint32_t i = 0; i < OTHERS && good && strchr(steps, 'm') != NULL; i++) {
+        char path[300], parent[300];
+        varve *store = NULL;
+        work_book *book = work_book_new();
+        snprintf(parent, sizeof parent, "%s/other-%u", base, i);
+        mkdir(parent, 0700);
+        other_path(base, i, path);
+        disk *d = disk_new(parent), *before = disk_use(d); /* so that they are the same each time */
+        good = work_open(&disk_os, path, 0, &store) && work_run(store, book, i + 1, 0, 3);
+        varve_close(&store);
+        disk_use(before);
+        disk_free(&d);
+        work_book_free(book);
+    }
+    return good;
+}
+
+static int merge(varve *store, const power_place *at) {
+    char path[300];
+    varve *from;
+    varve_options options;
+    varve_options_init(&options);
+    options.flags = VARVE_OPEN_READ_ONLY;
+    other_path(at->base, at->step, path);
+    int result = varve_open(path, &options, &from);
+    if (result < 0)
+        return result;
+    result = varve_merge(store, from, NULL);
+    varve_close(&from);
+    return result;
+}
+
+/* Each time the session that the next one of the batches began. */
+static int forget(varve *store, const power_place *at) {
+    char id[40];
+    varve_forgotten done = {.size = sizeof done};
+    uint32_t before = 0, step = 0;
+    for (uint32_t i = 0; i < at->step; i++)
+        before += at->steps[i] == 'f';
+    for (; before > 0 || (at->steps[step] != 'a' && at->steps[step] != 'g'); step++)
+        before -= at->steps[step] == 'a' || at->steps[step] == 'g';
+    int result = varve_forget(store, varve_cstr(NULL), name_of(id, "once-%u", step), VARVE_FORGET_NOW, &done);
+    if (result == VARVE_OK && done.found > 0)
+        return work_wrong("%llu pieces are left of what was forgotten", (unsigned long long)done.found), VARVE_E_CORRUPT;
+    return result;
+}
+
+static int retain(varve *store, uint32_t step, uint32_t flags) {
+    varve_retention asked = {.size = sizeof asked, .flags = flags, .before = power_minute(step / 2)};
+    varve_retained done = {.size = sizeof done};
+    return varve_retain(store, &asked, &done);
+}
+
+static int compact(varve *store, char letter) {
+    varve_compact_options options;
+    varve_compact_options_init(&options);
+    options.flags = letter == 'C' ? VARVE_COMPACT_ALL : 0;
+    options.budget = letter == 'p';
+    return varve_compact(store, &options, NULL);
+}
+
+bool power_is_long(char letter) {
+    return strchr("rkfm", letter) != NULL;
+}
+
+int power_step(varve *store, const power_place *at) {
+    char letter = at->steps[at->step];
+    switch (letter) {
+    case 'y':
+        return varve_sync(store);
+    case 'c':
+    case 'C':
+    case 'p':
+        return compact(store, letter);
+    case 'r':
+    case 'k':
+        return retain(store, at->step, letter == 'k' ? VARVE_RETAIN_KEEP_SESSIONS : 0);
+    case 'f':
+        return forget(store, at);
+    case 's':
+        return varve_snapshot(store, at->snapshot, 0, NULL);
+    case 'm':
+        return merge(store, at);
+    default:
+        return power_append(store, at->steps, at->step, letter == 'g' ? VARVE_GROUP : VARVE_NONE);
+    }
+}
+
+/* ---- What must be there ---- */
 
 bool power_recounts(varve *store, const char *steps, uint32_t count) {
     uint64_t events = 0, bytes = 0;
