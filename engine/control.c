@@ -11,17 +11,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-uint64_t ve_word(const le64 *word) {
-    const _Atomic uint64_t *at = (const _Atomic uint64_t *)(const void *)word;
-    uint64_t value = atomic_load_explicit(at, memory_order_acquire);
-    return VF_SWAP64(value);
-}
-
-void ve_set_word(le64 *word, uint64_t value) {
-    _Atomic uint64_t *at = (_Atomic uint64_t *)(void *)word;
-    atomic_store_explicit(at, VF_SWAP64(value), memory_order_release);
-}
-
 uint32_t ve_futex(const le32 *word) {
     const _Atomic uint32_t *at = (const _Atomic uint32_t *)(const void *)word;
     return atomic_load(at);

@@ -340,8 +340,16 @@ void ve_control_let_go(varve *store); /* it stays mapped for threads that look a
 void ve_control_retire(varve *store, vf_control *control);
 void ve_control_close(varve *store);
 vf_control *ve_control(const varve *store); /* store->control, also out of turn */
-uint64_t ve_word(const le64 *word);           /* atomic, acquire */
-void ve_set_word(le64 *word, uint64_t value); /* atomic, release */
+/* Words that processes share: load and acquire, store and release. */
+static inline uint64_t ve_word(const le64 *word) {
+    const _Atomic uint64_t *at = (const _Atomic uint64_t *)(const void *)word;
+    uint64_t value = atomic_load_explicit(at, memory_order_acquire);
+    return VF_SWAP64(value);
+}
+static inline void ve_set_word(le64 *word, uint64_t value) {
+    _Atomic uint64_t *at = (_Atomic uint64_t *)(void *)word;
+    atomic_store_explicit(at, VF_SWAP64(value), memory_order_release);
+}
 uint32_t ve_word32(const le32 *word);         /* atomic */
 uint32_t ve_futex(const le32 *word);          /* as its bytes lie */
 void ve_set_word32(le32 *word, uint32_t value);
