@@ -16,6 +16,9 @@
 
 enum { KIND_FUSE = 0x65735546, NAME_MAX_SIZE = 64 };
 
+_Static_assert(VE_PROBE_AT >= offsetof(vf_control, reserved3), "the probe's word of CONTROL");
+_Static_assert(VE_PROBE_AT >= offsetof(vf_store_file, reserved), "the probe's word of STORE");
+
 /* ---- Which file system ---- */
 
 /* Those that several machines may have at once: a lock may not reach the others, and their memory

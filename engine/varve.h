@@ -31,7 +31,9 @@
  *    varve_merge, ...) keeps the others waiting: give it a handle of its own, as readers that are to run side by side.
  *    No call may be under way when the handle is closed. varve_last_error is that of the calling thread.
  *  - After fork() the child must not use a handle that it inherited: calls answer VARVE_E_FORKED. Closing is fine.
- *  - The store must lie on a file system with working flock() and shared memory maps to be written (not NFS).
+ *  - To be written the store must lie on a file system with working flock() and shared memory maps, of this machine alone
+ *    (not NFS, SMB, 9p, ...), in directories that no other user may write: else VARVE_E_UNSUITABLE, unless a flag allows it.
+ *    Reading works everywhere. Symbolic links inside a store are not followed.
  *  - Pointers in what a cursor or scan gives out hold until its next call.
  *  - The library starts no thread, installs no signal handler, prints nothing, and never repairs while reading.
  */
@@ -206,8 +208,9 @@ enum {
     VARVE_OPEN_READ_ONLY = 1 << 0, /* needs read permission only; takes no lock; writes nothing into the store */
     VARVE_OPEN_NO_CREATE = 1 << 1, /* VARVE_E_NOT_FOUND if there is no store */
     VARVE_OPEN_NO_INDEX = 1 << 2,  /* read-only: do not believe the store's index, make a private one from the log */
-    VARVE_OPEN_ALONE = 1 << 3,     /* nobody else uses the store meanwhile: also where locks or shared memory may not hold */
-    VARVE_OPEN_SHARED = 1 << 4,    /* other users may write to its directory: allowed, and new files let them in */
+    VARVE_OPEN_ALONE = 1 << 3,     /* no other machine uses the store meanwhile and, where there are no locks, no other
+                                      process: it is written also where locks or shared memory may not hold, and read by index */
+    VARVE_OPEN_SHARED = 1 << 4,    /* other users may write to its directory, or it is theirs: new files let in whom it lets in */
 };
 
 typedef struct varve_options {

@@ -14,7 +14,7 @@ import unittest
 
 VARVE = os.environ["VARVE"]
 BUILD = pathlib.Path(os.environ["BUILD"])
-GLOBAL = {"store", "format", "help", "version"}
+GLOBAL = {"store", "format", "alone", "shared", "help", "version"}
 
 
 def say(*args, code=0):
@@ -145,7 +145,7 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(complete("sess"), {"sessions"})
         for words, options in parsers():
             offered = {word for word in complete(*words, "--") if word.startswith("--")}
-            self.assertEqual(offered - {"--store", "--format", "--version"}, {f"--{option}" for option in options}, words)
+            self.assertEqual(offered - {"--store", "--format", "--alone", "--shared", "--version"}, {f"--{option}" for option in options}, words)
             for option, (letter, values) in options.items():
                 names = [f"--{option}"] + ([f"-{letter}"] if letter != "-" and letters else [])
                 if re.fullmatch(r"[a-z0-9 -]*[a-z][a-z0-9 -]*", values):

@@ -71,7 +71,7 @@ END
                         printf "        \"%s \"*) options=\"%s\" operands=\"%s\" ;;\n", order[i],
                             substr(all[order[i]], 2), pass == 2 ? operands[part[1]] : ""
                     }
-            printf "        *) options=\"--store --format --help --version\" operands=\"%s help\" ;;\n", names
+            printf "        *) options=\"--store --format --alone --shared --help --version\" operands=\"%s help\" ;;\n", names
             print "    esac\n    case \"$command $operand $before\" in"
             print "        *\" --store\") values=DIR ;;\n        *\" --format\") values=\"table jsonl csv\" ;;"
             for (pass = 1; pass <= 2; pass++)
@@ -82,7 +82,7 @@ END
         }'
     cat <<'END'
     if [ -z "$values" ]; then
-        if [ "${word:0:1}" = - ]; then values="$options --store --format"; else values=$operands; fi
+        if [ "${word:0:1}" = - ]; then values="$options --store --format --alone --shared"; else values=$operands; fi
     fi
     case $values in
         '*' | '') COMPREPLY=() ;;
@@ -109,7 +109,8 @@ _varve_sessions() {
 _varve() {
     local state
     local -a commands globals
-    globals=('--store=[the store]:directory:_files -/' '--format=[how to print]:format:(table jsonl csv)')
+    globals=('--store=[the store]:directory:_files -/' '--format=[how to print]:format:(table jsonl csv)'
+        '--alone[nobody else uses the store]' '--shared[other users may write to it]')
 END
     table | awk -F'|' -v quote="'" '
         function action(values) {
@@ -179,6 +180,8 @@ end
 complete -c varve -f
 complete -c varve -l store -x -a '(__fish_complete_directories)' -d 'the store'
 complete -c varve -l format -x -a 'table jsonl csv' -d 'how to print'
+complete -c varve -l alone -d 'nobody else uses the store'
+complete -c varve -l shared -d 'other users may write to it'
 complete -c varve -n 'test (__varve_words) = " "' -l help -l version
 END
     table | awk -F'|' -v quote="'" '
