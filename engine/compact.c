@@ -351,6 +351,8 @@ int ve_pack_lock(varve *store) {
     if (result == VARVE_OK) {
         result = ve_catch_up(store);
         if (result == VARVE_OK)
+            result = ve_mend(store); /* only what is on disk is packed */
+        if (result == VARVE_OK)
             result = adopt(store);
         ve_unlock(store, store->lock_append);
     }

@@ -161,9 +161,15 @@ static int blank_inputs(ve_forgetting *f, varve_batch *batch, varve_str id) {
         vf_key key;
         vf_text name, state;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
-        if (ve_read_row(&store->index, VF_TABLE_CURSORS, (uint32_t)row, true, &image) == VARVE_OK &&
-            ve_log_record(store, &nobody, vf_get64(image.lsn), &record) == VARVE_OK &&
-            record.frame.kind == VF_KIND_CURSOR &&
+        result = ve_read_row(&store->index, VF_TABLE_CURSORS, (uint32_t)row, true, &image);
+        if (result == VARVE_OK)
+            result = ve_log_record(store, &nobody, vf_get64(image.lsn), &record);
+        bool whole = result == VARVE_OK;
+        if (ve_is_damage(result) || result == VARVE_E_INDEX)
+            result = VARVE_OK; /* what cannot be read names nobody */
+        else if (result < 0)
+            result = ve_fail(store, result, "%s: an input's record cannot be read", store->path);
+        if (whole && record.frame.kind == VF_KIND_CURSOR &&
             vf_cursor_decode(record.body, record.body_size, &key, &name, &state) == VF_OK &&
             name.size > 0 && is_named_after(f, name, id)) {
             result = ve_batch_blank_cursor(batch, key);
@@ -187,6 +193,9 @@ static int say_so(ve_forgetting *f, varve_str own_machine, varve_str own_id) {
         varve_str machine = own_machine, id = own_id;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         result = ve_read_row(&store->index, VF_TABLE_SESSIONS, f->row[i], true, image);
+        if (result < 0)
+            result = ve_fail(store, result, "%s/idx: row %u of table sessions cannot be read",
+                             store->path, f->row[i]);
         bool said = result == VARVE_OK && ve_le_flag(hot->flags, VF_SR_FORGOTTEN) &&
                     vf_get64(cold->ref[VF_REF_TOMBSTONE]) == vf_get64(hot->last_lsn);
         if (result == VARVE_OK && i > 0 && !said)

@@ -77,10 +77,14 @@ static int map_segment(varve *store, ve_segment *segment) {
                    : ve_fail_os(store, "%s/seg/%s: cannot be opened", store->path, name);
     struct stat file;
     uint8_t bytes[VF_SEGMENT_HEADER];
-    if (os->fstat(fd, &file) < 0 || file.st_size < VF_SEGMENT_HEADER ||
-        ve_read_all(os, fd, bytes, sizeof bytes, 0) < 0) {
+    bool looked = os->fstat(fd, &file) == 0, whole = looked && file.st_size >= VF_SEGMENT_HEADER;
+    if (!whole || ve_read_all(os, fd, bytes, sizeof bytes, 0) < 0) {
+        int failed = !looked || whole /* that it cannot be read is not damage */
+                         ? ve_fail_os(store, "%s/seg/%s: cannot be read", store->path, name)
+                         : ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%s: has no whole header",
+                                   store->path, name);
         os->close(fd);
-        return ve_fail(store, VARVE_E_CORRUPT, "%s/seg/%s: has no whole header", store->path, name);
+        return failed;
     }
     vf_segment_header header;
     int read_only = 0;
@@ -247,10 +251,12 @@ int ve_log_measure(varve *store, ve_segment *segment) {
     char name[16];
     struct stat file;
     ve_segment_name(name, segment->number);
-    if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT /* packed since, perhaps */
-                   ? ve_fail(store, VARVE_E_NOT_FOUND, "%s/seg/%s: is missing", store->path, name)
-                   : ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
+    if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno == ENOENT) /* packed since, perhaps */
+            return ve_fail(store, VARVE_E_NOT_FOUND, "%s/seg/%s: is missing", store->path, name);
+        return store->trouble =
+                   ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
+    }
     if ((uint64_t)file.st_size > segment->map_size) {
         int result = map_segment(store, segment);
         if (result < 0) {

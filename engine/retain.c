@@ -125,9 +125,12 @@ static int say_so(retention *r) {
             continue;
         varve_str machine, id;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
-        bool named =
-            ve_read_row(&store->index, VF_TABLE_SESSIONS, old->row, true, image) == VARVE_OK &&
-            ve_identity(store, cold, &machine, &id) == VARVE_OK;
+        int found = ve_read_row(&store->index, VF_TABLE_SESSIONS, old->row, true, image);
+        if (found == VARVE_OK)
+            found = ve_identity(store, cold, &machine, &id);
+        bool named = found == VARVE_OK, lost = ve_is_damage(found) || found == VARVE_E_INDEX;
+        if (!named && !lost)
+            result = ve_fail(store, found, "%s: who a session is cannot be read", store->path);
         if (named)
             result = ve_batch_tombstone(batch, machine, id, keeps ? old->last_seq : UINT64_MAX,
                                         VF_GONE_OLD);
@@ -135,7 +138,7 @@ static int say_so(retention *r) {
             whose[result] = i;
             batch->records[result].unless_new = true;
             batch->records[result].expected = old->last_seq;
-        } else if (!named) {
+        } else if (lost) {
             old->said = true;
             count(r, old, -1);
         }

@@ -566,7 +566,7 @@ int ve_read_row(ve_index *index, vf_table table, uint32_t row, bool cold, void *
     bool two = table == VF_TABLE_SESSIONS;
     const uint8_t *rest = two && cold ? ve_item(index, table, VF_PART_COLD, row, false) : NULL;
     if (hot == NULL || (two && cold && rest == NULL))
-        return VARVE_E_INDEX;
+        return *index->trouble; /* that a chunk cannot be mapped is not damage */
     size_t hot_size = two ? VF_HOT_SIZE : vf_row_size(table);
     size_t size = hot_size + (rest != NULL ? VF_COLD_SIZE : 0);
     const _Atomic uint32_t *version = (const _Atomic uint32_t *)(const void *)hot;

@@ -7,6 +7,7 @@
 #include "support/figures.h"
 #include "support/room.h"
 #include "support/scratch.h"
+#include "support/small.h"
 #include "support/tidy.h"
 #include "support/tree.h"
 #include "support/work.h"
@@ -14,8 +15,6 @@
 #include "engine/store.h"
 
 #include <errno.h>
-#include <sys/mount.h>
-#include <sys/statvfs.h>
 
 enum { SESSIONS = 40, EVENTS = 20 };
 
@@ -330,14 +329,20 @@ static void a_death_without_index_loses_nothing(void **state) {
 
 /* ---- A small file system ---- */
 
-static char mounted[300];
-
 static int unmount(void **state) {
     (void)state;
-    if (mounted[0] != 0)
-        umount2(mounted, MNT_DETACH);
-    mounted[0] = 0;
+    small_unmount();
     return 0;
+}
+
+static void refuses_to_compact(varve *store) {
+    char *figures = figures_of(store);
+    varve_compact_options options;
+    varve_compact_options_init(&options);
+    options.flags = VARVE_COMPACT_ALL;
+    assert_int_equal(varve_compact(store, &options, NULL), VARVE_E_NO_SPACE);
+    assert_true(varve_last_error(store)[0] != 0 && strchr(varve_last_error(store), '\n') == NULL);
+    same("figures", figures, figures_of(store));
 }
 
 static void a_retention_makes_room_on_a_full_file_system(void **state) {
@@ -345,29 +350,20 @@ static void a_retention_makes_room_on_a_full_file_system(void **state) {
     for (int packed = 0; packed < 2; packed++) {
         char *path = scratch_new(), place[300];
         snprintf(place, sizeof place, "%.*s", (int)(strlen(path) - strlen("/store")), path);
-        if (mount("varve-test", place, "tmpfs", 0, "size=8m") < 0) {
-            scratch_free(path);
-            skip();
-        }
-        snprintf(mounted, sizeof mounted, "%s", place);
+        const char *how = small_mount(place, 8);
+        const ve_os *os = how != NULL ? &ve_os_system : room_os();
+        print_message("%s of 8 MiB\n", how != NULL ? how : "a counted disk (nothing can be mounted here)");
+        room_set(8 << 20);
         varve *store;
-        struct statvfs status;
-        assert_true(open_store(&ve_os_system, path, &store));
+        assert_true(open_store(os, path, &store));
         int number = fill(store, 0, packed == 1);
         fill_up(store);
-        char ballast[350];
-        snprintf(ballast, sizeof ballast, "%s/ballast", place);
-        FILE *file = fopen(ballast, "we");
-        assert_non_null(file);
-        for (int i = 0; i < 1 << 20 && fputs("ballast", file) >= 0; i++)
-            continue;
-        fclose(file);
-        assert_int_equal(statvfs(place, &status), 0);
-        assert_int_equal(status.f_bfree, 0);
-        make_room(store, &ve_os_system, path, packed == 1 ? VARVE_RETAIN_KEEP_SESSIONS : 0u, number);
+        assert_true(how == NULL || small_fill(place));
+        room_set(0);
+        refuses_to_compact(store);
+        make_room(store, os, path, packed == 1 ? VARVE_RETAIN_KEEP_SESSIONS : 0u, number);
         varve_close(&store);
-        assert_int_equal(umount(place), 0);
-        mounted[0] = 0;
+        small_unmount();
         scratch_free(path);
     }
 }

@@ -5,12 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 static uint64_t calls, call_to_fail;
-static int number;
+static int number, descriptors, maps;
 static bool until_told, syncs_only;
+static uint8_t boot;
+static int64_t told_now;
 
 void failures_at(uint64_t n, int error, bool lasting) {
     calls = 0;
@@ -29,31 +33,66 @@ uint64_t failures_calls(void) {
     return calls;
 }
 
+void failures_boot(uint8_t other) {
+    boot = other;
+}
+
+void failures_now(int64_t now) {
+    told_now = now;
+}
+
+int failures_descriptors(void) {
+    return descriptors;
+}
+
+int failures_maps(void) {
+    return maps;
+}
+
 /* Whether this call fails. 'grows': it wants room on the disk. */
 static bool fails(bool grows, bool sync) {
     calls += !syncs_only || sync;
     bool due = call_to_fail != 0 && (until_told ? grows && calls >= call_to_fail : calls == call_to_fail && (!syncs_only || sync));
+    if (due && number == FAILURES_SHORT)
+        return false;
     if (due)
         errno = number;
     return due;
 }
 
+/* Whether the call that was just asked about moves only half of its bytes. */
+static bool is_short(void) {
+    return call_to_fail != 0 && calls == call_to_fail && number == FAILURES_SHORT;
+}
+
 static int failing_openat(int dir, const char *name, int flags, unsigned mode) {
     bool makes = (flags & O_CREAT) != 0 && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
-    return fails(makes, false) ? -1 : ve_os_system.openat(dir, name, flags, mode);
+    int fd = fails(makes, false) ? -1 : ve_os_system.openat(dir, name, flags, mode);
+    descriptors += fd >= 0;
+    return fd;
 }
 
 static int failing_close(int fd) {
+    descriptors--;
     int result = ve_os_system.close(fd); /* it is closed in any case */
     return fails(false, false) ? -1 : result;
 }
 
 static ssize_t failing_pread(int fd, void *to, size_t size, int64_t offset) {
-    return fails(false, false) ? -1 : ve_os_system.pread(fd, to, size, offset);
+    if (fails(false, false))
+        return -1;
+    return ve_os_system.pread(fd, to, is_short() ? size / 2 : size, offset);
 }
 
 static ssize_t failing_pwritev(int fd, const struct iovec *parts, int count, int64_t offset) {
-    return fails(true, false) ? -1 : ve_os_system.pwritev(fd, parts, count, offset);
+    if (fails(true, false))
+        return -1;
+    struct iovec half = {parts->iov_base, parts->iov_len / 2};
+    return is_short() ? ve_os_system.pwritev(fd, &half, 1, offset) : ve_os_system.pwritev(fd, parts, count, offset);
+}
+
+static ssize_t failing_copy(int from, int to, int64_t offset, size_t size) {
+    return fails(true, false) ? -1 : ve_os_system.copy(from, to, offset, is_short() ? size / 2 : size);
 }
 
 static int failing_sync(int fd) {
@@ -66,11 +105,14 @@ static int failing_allocate(int fd, int64_t offset, int64_t size) {
 }
 
 static void *failing_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {
-    return fails(false, false) ? MAP_FAILED : ve_os_system.mmap(size, protection, flags, fd, offset);
+    void *at = fails(false, false) ? MAP_FAILED : ve_os_system.mmap(size, protection, flags, fd, offset);
+    maps += at != MAP_FAILED;
+    return at;
 }
 
 static int failing_flock(int fd, int operation) {
-    return fails(false, false) ? -1 : ve_os_system.flock(fd, operation);
+    bool failed = fails(false, false);
+    return failed && (operation != LOCK_UN || number == EINTR) ? -1 : ve_os_system.flock(fd, operation);
 }
 
 static int failing_fstat(int fd, struct stat *ret_stat) {
@@ -125,16 +167,25 @@ static int plain_wipe_on_fork(void *at, size_t size) {
     return ve_os_system.wipe_on_fork(at, size);
 }
 
+/* The same in each run, so that calls come in the same order. */
 static int failing_random(void *to, size_t size) {
-    return fails(false, false) ? -1 : ve_os_system.random(to, size);
+    static uint64_t state = 1;
+    if (fails(false, false))
+        return -1;
+    for (size_t i = 0; i < size; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        ((uint8_t *)to)[i] = (uint8_t)(state >> 56);
+    }
+    return 0;
 }
 
 static int failing_munmap(void *at, size_t size) {
+    maps--;
     return ve_os_system.munmap(at, size);
 }
 
-static int64_t plain_now(void) {
-    return ve_os_system.now();
+static int64_t failing_now(void) {
+    return told_now != 0 ? told_now : ve_os_system.now();
 }
 
 static int64_t plain_monotonic(void) {
@@ -158,7 +209,12 @@ static uint32_t plain_process(void) {
 }
 
 static int failing_boot_id(uint8_t ret_id[16]) {
-    return fails(false, false) ? -1 : ve_os_system.boot_id(ret_id);
+    if (fails(false, false))
+        return -1;
+    if (boot == 0)
+        return ve_os_system.boot_id(ret_id);
+    memset(ret_id, boot, 16);
+    return 0;
 }
 
 const ve_os failures_os = {
@@ -166,6 +222,7 @@ const ve_os failures_os = {
     .close = failing_close,
     .pread = failing_pread,
     .pwritev = failing_pwritev,
+    .copy = failing_copy,
     .fdatasync = failing_sync,
     .fsync = failing_sync,
     .allocate = failing_allocate,
@@ -186,7 +243,7 @@ const ve_os failures_os = {
     .user = plain_user,
     .wipe_on_fork = plain_wipe_on_fork,
     .random = failing_random,
-    .now = plain_now,
+    .now = failing_now,
     .monotonic = plain_monotonic,
     .sleep = plain_sleep,
     .wait = plain_wait,

@@ -69,21 +69,7 @@ static bool confirms(char letter) {
     return strchr("gyrkfm", letter) != NULL;
 }
 
-static char *told_by(varve *store);
 static int steps_of(const life *l, const char *told, uint32_t least, uint32_t most);
-
-static void count_other_finding(void *context, const varve_finding *finding) {
-    if (finding->error == VARVE_E_SYNC_FAILED)
-        return;
-    ++*(int *)context;
-    work_wrong("%s:%llu: %d %s", finding->file, (unsigned long long)finding->offset, finding->error, finding->what);
-}
-
-/* verify --deep tells of the sync that failed, and of nothing else. */
-static bool verifies_but_for_the_sync(varve *store) {
-    int others = 0, faults = varve_verify(store, VARVE_VERIFY_DEEP, count_other_finding, &others);
-    return faults >= 0 && faults <= 1 && others == 0;
-}
 
 /* A sync has failed: the step is done all the same, or nothing of it; the handle says why, and answers as before. */
 static bool bears_a_failed_sync(life *l, int result) {
@@ -93,7 +79,7 @@ static bool bears_a_failed_sync(life *l, int result) {
         return work_wrong("step %u (%c): %d and no word", l->at, letter, result);
     if (reopened && !open_store(l))
         return false;
-    char *told = told_by(l->store);
+    char *told = power_told(l->store);
     bool done = steps_of(l, told, l->at + 1, l->at + 1) >= 0, undone = steps_of(l, told, l->at, l->at) >= 0;
     free(told);
     l->sync_failed = true;
@@ -102,7 +88,7 @@ static bool bears_a_failed_sync(life *l, int result) {
     l->at += done;
     if (!done && !undone && !power_is_long(letter))
         return work_wrong("step %u (%c) failed, %d, and has left something", l->at, letter, result);
-    return verifies_but_for_the_sync(l->store) || work_wrong("after step %u (%c) failed", l->at, letter);
+    return work_verifies_but_for_a_sync(l->store) || work_wrong("after step %u (%c) failed", l->at, letter);
 }
 
 static bool live(life *l, uint32_t until) {
@@ -162,10 +148,6 @@ static bool open_store(life *l) {
     return open_at(l, l->path, 0, &l->store) == VARVE_OK;
 }
 
-static char *told_by(varve *store) {
-    return dump_store(store, DUMP_RECORDS | DUMP_EVENTS, 1);
-}
-
 /* After how many steps, of 'least' to 'most', the store told that; the highest of several, -1: after none. */
 static int steps_of(const life *l, const char *told, uint32_t least, uint32_t most) {
     int found = -1;
@@ -188,13 +170,13 @@ static bool differs(const life *l, const char *what, const char *told, uint32_t 
 static bool is_a_prefix(life *l) {
     uint32_t most = l->at + l->in_step, count = (uint32_t)strlen(l->w->p->steps);
     most = most < count ? most : count;
-    char *told = told_by(l->store);
+    char *told = power_told(l->store);
     int found = steps_of(l, told, l->sure, most);
     bool good = true;
     if (found < 0 && l->in_step && power_is_long(l->w->p->steps[l->at])) { /* what was cut off is ended by doing it again */
         int result = do_step(l);
         free(told);
-        told = told_by(l->store);
+        told = power_told(l->store);
         found = steps_of(l, told, l->at + 1, l->at + 1);
         if (result < 0)
             good = work_wrong("step %u (%c) again: %d %s", l->at, l->w->p->steps[l->at], result, varve_last_error(l->store));
@@ -217,7 +199,7 @@ static bool snapshot_is_a_prefix(life *l) {
         return l->shot_sure == 0 || work_wrong("the snapshot of %u steps is gone", l->shot_sure);
     if (open_at(l, l->snapshot, VARVE_OPEN_READ_ONLY, &copy) < 0)
         return false;
-    char *told = told_by(copy);
+    char *told = power_told(copy);
     bool good = steps_of(l, told, l->shot_sure, l->shot) >= 0 || differs(l, "the snapshot", told, l->shot_sure, l->shot);
     free(told);
     good = good && work_verifies(copy, 0);
@@ -287,7 +269,7 @@ static bool tells_of_lies(life *l, varve *from) {
     tree_each(l->path, ask_file, &seen);
     bool good = open_store(l);
     if (good) {
-        char *told = told_by(l->store);
+        char *told = power_told(l->store);
         int found = steps_of(l, told, 0, l->at), faults = varve_verify(l->store, VARVE_VERIFY_DEEP, NULL, NULL);
         uint64_t end = end_of_log(l->store);
         bool reported = l->found_damage && faults > 0;
@@ -347,7 +329,7 @@ static bool goes_on(life *l) {
     uint32_t until = l->at + more < count ? l->at + more : count;
     if (good && until > l->at) {
         good = live(l, until);
-        char *told = good ? told_by(l->store) : NULL;
+        char *told = good ? power_told(l->store) : NULL;
         if (good && steps_of(l, told, until, until) < 0)
             good = differs(l, "the store, later,", told, until, until);
         free(told);
@@ -405,7 +387,7 @@ static bool learn(world *w) {
     uint32_t count = (uint32_t)strlen(w->p->steps);
     for (uint32_t i = 0; i <= count && good; i++) {
         good = live(&l, i);
-        w->expected[i] = good ? told_by(l.store) : NULL;
+        w->expected[i] = good ? power_told(l.store) : NULL;
         good = good && power_recounts(l.store, w->p->steps, i);
     }
     good = good && work_verifies(l.store, 0);

@@ -43,6 +43,8 @@ int power_step(varve *store, const power_place *at);
 /* Whether a step that was cut off may leave something between its beginning and its end, and doing it again ends it. */
 bool power_is_long(char letter);
 bool power_make_others(const char *steps, const char *base);
+/* All that the store tells, as text, but where in the log it stands. To be freed. */
+char *power_told(varve *store);
 /* Appends the batch of a step. */
 int power_append(varve *store, const char *steps, uint32_t step, varve_durability durability);
 int64_t power_minute(uint32_t n); /* the time of a step's events, ns */

@@ -46,6 +46,8 @@ bool work_run(varve *store, work_book *book, uint32_t writer, uint32_t first, ui
 bool work_holds(varve *store, work_book *book, uint32_t writers, bool live, work_found *ret_found);
 /* verify --deep has 'faults' faults; findings are printed if it has not. */
 bool work_verifies(varve *store, int faults);
+/* The same, but that it may tell of a sync that failed and was not made up for. */
+bool work_verifies_but_for_a_sync(varve *store);
 /* Opens for writing, checks, appends a batch as writer 'next', checks again. */
 bool work_goes_on(const char *path, work_book *book, uint32_t writers, uint32_t next);
 /* Runs 'body' in a child under a time limit; its exit status as waitpid tells it. */
