@@ -78,7 +78,7 @@ void model_step_lock(const explorer *x, const model_state *s, int actor) {
             break;
         }
         n.append_holder = (uint8_t)(1 + handle);
-        a->at = again && a->slept && (bugs & BUG_WAITING_ONCE) == 0 ? STEP_SAY_WAITING_STILL : STEP_CATCH_UP;
+        a->at = STEP_CATCH_UP;
         break;
     }
     case STEP_READ_WAKE:
@@ -106,10 +106,6 @@ void model_step_lock(const explorer *x, const model_state *s, int actor) {
         }
         a->slept = 1;
         model_sleep_at(a, WAIT_APPEND);
-        break;
-    case STEP_SAY_WAITING_STILL:
-        n.waiting[WAIT_APPEND] = 1;
-        a->at = STEP_CATCH_UP;
         break;
     default:
         return;

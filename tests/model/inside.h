@@ -9,7 +9,7 @@
 #define STEPS(X)                                                                                                      \
     X(END) X(DEAD)                                                                                                    \
     /* an append: the lock */                                                                                         \
-    X(START) X(TRY) X(READ_WAKE) X(SAY_WAITING) X(TRY_AGAIN) X(SLEEP) X(ASLEEP) X(SAY_WAITING_STILL)                  \
+    X(START) X(TRY) X(READ_WAKE) X(SAY_WAITING) X(TRY_AGAIN) X(SLEEP) X(ASLEEP)                                       \
     /* under it */                                                                                                    \
     X(CATCH_UP) X(PLACE) X(BEGIN_ROTATING) X(BEGIN_CLEAR) X(BEGIN_HEADER) X(BEGIN_PUBLISH) X(BEGIN_DONE)              \
     X(WRITE) X(PUBLISH) X(FOLD) X(UNLOCK) X(WAKE_LOOK) X(WAKE_WORD) X(WAKE_ONE)                                       \
