@@ -85,10 +85,7 @@ int ve_lock(varve *store, int fd, const char *name) {
     int taken = try_lock(store, fd, name);
     int64_t begun = 0, pause = 20000;
     for (int i = 0; taken == 0; i++) {
-        int64_t now = os->monotonic();
-        begun = i == 0 ? now : begun;
-        if (store->lock_timeout_ms >= 0 && now - begun > (int64_t)store->lock_timeout_ms * 1000000)
-            return busy(store, words, name, begun);
+        begun = i == 0 ? os->monotonic() : begun;
         words = words_of(store, fd);
         uint32_t seen = words == NULL ? 0 : ve_futex(&words->wake);
         bool last = words != NULL && i >= TRIES; /* try before the sleep */
@@ -98,6 +95,10 @@ int ve_lock(varve *store, int fd, const char *name) {
         taken = try_lock(store, fd, name);
         if (taken != 0)
             break;
+        /* Not before the try: who was woken is the only one who was. */
+        if (store->lock_timeout_ms >= 0 &&
+            os->monotonic() - begun > (int64_t)store->lock_timeout_ms * 1000000)
+            return busy(store, words, name, begun);
         if (last) {
             os->wait(&words->wake, seen, VE_SLEEP_MAX);
         } else if (words == NULL) {

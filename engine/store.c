@@ -372,6 +372,7 @@ void varve_close(varve **store_at) {
     if (store->fork_mark != NULL)
         os->munmap(store->fork_mark, 4096);
     ve_errors_free(store);
+    pthread_mutex_destroy(&store->lead);
     pthread_mutex_destroy(&store->turn);
     free(store->path);
     free(store->temp_dir);

@@ -255,7 +255,8 @@ struct varve {
     size_t old_control_count, old_controls_room;
     vf_control *bell; /* a reader's: the page once more, to say that it waits */
     bool no_bell;
-    _Atomic bool leading; /* a thread of this handle syncs, or waits for LOCK.sync */
+    pthread_mutex_t lead; /* of who tries to lead, or ends it: */
+    bool leading; /* a thread of this handle has LOCK.sync */
     uint64_t private_tail; /* used when control is NULL */
 
     ve_log log;

@@ -11,13 +11,15 @@ int ve_sync_ready(varve *store) {
     return ve_open_lock(store, "LOCK.sync", &store->lock_sync);
 }
 
-/* Tries to lead: 1, 0 (somebody else does), or an error. */
+/* Tries to lead: 1, 0 (somebody else does), or an error. A thread that tries in vain keeps no other
+ * of its handle from trying: that one would sleep, and nobody would know. */
 static int try_lead(varve *store) {
-    if (atomic_exchange(&store->leading, true))
-        return 0; /* another thread of this handle: the lock would be given to both */
-    int taken = ve_try_lock(store, store->lock_sync, "LOCK.sync");
-    if (taken != 1)
-        atomic_store(&store->leading, false);
+    pthread_mutex_lock(&store->lead);
+    int taken = 0; /* if another thread of this handle leads: the lock would be given to both */
+    if (!store->leading)
+        taken = ve_try_lock(store, store->lock_sync, "LOCK.sync");
+    store->leading = store->leading || taken == 1;
+    pthread_mutex_unlock(&store->lead);
     return taken;
 }
 
@@ -26,9 +28,11 @@ void ve_resign(varve *store) {
     vf_lock_words *words = control == NULL ? NULL : &control->lock[VF_LOCK_SYNC];
     if (words != NULL)
         ve_set_word32(&words->holder, 0);
+    pthread_mutex_lock(&store->lead);
     while (store->os->flock(store->lock_sync, LOCK_UN) < 0 && errno == EINTR)
         continue;
-    atomic_store(&store->leading, false); /* before anybody is woken, or he would find it taken */
+    store->leading = false; /* before anybody is woken, or he would find it taken */
+    pthread_mutex_unlock(&store->lead);
     if (words != NULL)
         ve_wake_next(store, &words->wake, &words->waiting, VE_WAKE_ALL);
 }

@@ -36,6 +36,10 @@ bool ve_turn_begin(varve *store) {
     bool made = pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_RECURSIVE) == 0 &&
                 pthread_mutex_init(&store->turn, &kind) == 0;
     pthread_mutexattr_destroy(&kind);
+    if (made && pthread_mutex_init(&store->lead, NULL) != 0) {
+        pthread_mutex_destroy(&store->turn);
+        made = false;
+    }
     return made;
 }
 
