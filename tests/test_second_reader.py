@@ -5,11 +5,9 @@ every session record, every transcript; in raw and packed segments, behind forks
 Environment: VARVE the command, SAMPLES the folder of samples. VARVE_LONG: more histories.
 """
 import io
-import json
 import os
 import pathlib
 import shutil
-import struct
 import sys
 import tempfile
 import unittest
@@ -18,38 +16,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import second_reader
 from reader.fold import Sessions
 from reader.log import Log
-from reader.sums import sum64
-from support.random_store import History, varve
+from support.random_store import History, small_segments, varve
+from support.readings import mine, theirs
 from support.views import generate
 
 SAMPLES = pathlib.Path(os.environ["SAMPLES"])
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where nothing waits for a disk
 HISTORIES = 60 if os.environ.get("VARVE_LONG") else 3
-
-
-def small_segments(store):
-    """A store of raw segments of 64 KiB, which the command has no option for."""
-    varve(store, "append", "-", stdin=b"")
-    path = store / "STORE"
-    data = bytearray(path.read_bytes())
-    struct.pack_into("<I", data, 64, 65536)
-    struct.pack_into("<Q", data, 8, sum64(data[16:]))
-    path.write_bytes(data)
-
-
-def plain(row):
-    """Money without zeros at its end, so that 0.50 is 0.5; the same for what is inside."""
-    for name, value in row.items():
-        if name.endswith("cost_usd") and value is not None:
-            text = str(value)
-            row[name] = text.rstrip("0").rstrip(".") if "." in text else text
-    for inner in row.get("by_source", {}).values():
-        plain(inner)
-    return row
-
-
-def parse(line):
-    return plain(json.loads(line, parse_float=str))
 
 
 class SecondReaderTest(unittest.TestCase):
@@ -58,11 +31,8 @@ class SecondReaderTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.store = self.folder / "store"
 
-    def theirs(self, *args, expect=(0,)):
-        return [parse(line) for line in varve(self.store, *args, expect=expect).decode(errors="replace").splitlines()]
-
-    def mine(self, rows):
-        return [parse(json.dumps(row)) for row in rows]
+    def theirs(self, *args):
+        return theirs(self.store, *args)
 
     def same(self, theirs, mine, what):
         self.assertEqual(len(theirs), len(mine), what)
@@ -75,7 +45,7 @@ class SecondReaderTest(unittest.TestCase):
         shown, names = {}, sorted(row["session_id"] for row in self.theirs("sessions", "--all"))
         for rows in readings:
             self.assertEqual(sorted(row["session_id"] for row in rows), names)
-            for row in self.mine(rows):
+            for row in mine(rows):
                 who = row["session_id"], row["machine_id"]
                 if who not in shown:
                     shown[who] = self.theirs("show", who[0], "--machine", who[1])
@@ -83,12 +53,12 @@ class SecondReaderTest(unittest.TestCase):
                 self.same(shown[who], [row], "session")
 
     def check_events(self, log, sessions):
-        self.same(self.theirs("events", "--all", "--hidden"), self.mine(second_reader.events(log, sessions, [])), "log")
+        self.same(self.theirs("events", "--all", "--hidden"), mine(second_reader.events(log, sessions, [])), "log")
         for one in sessions.by_key.values():
             if one.records and not one.deleted:
                 name, machine = one.name.decode(), one.machine.decode()
                 self.same(self.theirs("events", "--all", name, "--machine", machine),
-                          self.mine(second_reader.show.event(record, one) for record in sessions.visible(one)), name)
+                          mine(second_reader.show.event(record, one) for record in sessions.visible(one)), name)
 
     def check_transcripts(self, sessions):
         names = [row["session_id"] for row in self.theirs("sessions", "--all") if row["framework"] == "claude_code"]
@@ -193,7 +163,7 @@ class SecondReaderTest(unittest.TestCase):
         shutil.copytree(self.store, self.folder / "copy")
         self.store = self.folder / "copy"
         sessions = Sessions(Log(self.store))
-        self.same(self.theirs("events", "--all", "--hidden"), self.mine(second_reader.events(damaged, sessions, [])), "log")
+        self.same(self.theirs("events", "--all", "--hidden"), mine(second_reader.events(damaged, sessions, [])), "log")
 
     def test_a_tail_without_witness_is_torn(self):
         History(self.store, 3).append(20)
@@ -205,7 +175,7 @@ class SecondReaderTest(unittest.TestCase):
         torn = Log(self.store)
         self.assertEqual(len(torn.faults), 1)
         sessions = Sessions(torn)
-        self.same(self.theirs("events", "--all", "--hidden"), self.mine(second_reader.events(torn, sessions, [])), "log")
+        self.same(self.theirs("events", "--all", "--hidden"), mine(second_reader.events(torn, sessions, [])), "log")
 
     def test_the_program(self):
         self.import_samples()

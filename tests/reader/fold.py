@@ -238,7 +238,9 @@ class Sessions:
         session = self.by_key.get(record.session)
         if session is None:
             first = record if record.kind in (KIND_SESSION, KIND_FORK) else self.identities.get(record.session)
-            need(first is not None, f"{record.lsn:#x}: a session without identity")
+            if first is None:  # it is forgotten
+                need(record.kind in (KIND_BASE, KIND_TOMBSTONE), f"{record.lsn:#x}: a session without identity")
+                return self.by_key.setdefault(record.session, Session(record.session, None, None, self.log.store.uuid))
             body = Body(first.body)
             session = self.make(body.strings[S_MACHINE_ID], body.strings[S_SESSION_ID])
             need(session.key == record.session, f"{record.lsn:#x}: key")

@@ -76,6 +76,8 @@ class Rows:
         return None if body is None else body.strings.get(number)
 
     def identity(self, row):
+        if "forgotten" in row.has:
+            return None, None
         record = self.records[row.refs[R_IDENTITY]]
         body = Body(record.body)
         if record.session == row.key:

@@ -7,7 +7,10 @@ import json
 import os
 import pathlib
 import random
+import struct
 import subprocess
+
+from reader.sums import sum64
 
 VARVE = str(pathlib.Path(os.environ["VARVE"]).resolve()) if "VARVE" in os.environ else "varve"
 TYPES = ("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PermissionRequest", "Stop",
@@ -27,6 +30,16 @@ def varve(store, *args, stdin=None, expect=(0,)):
     if done.returncode not in expect:
         raise AssertionError(f"varve {args}: exit {done.returncode}: {done.stderr.decode(errors='replace')}")
     return done.stdout
+
+
+def small_segments(store):
+    """A store of raw segments of 64 KiB, which the command has no option for."""
+    varve(store, "append", "-", stdin=b"")
+    path = store / "STORE"
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, 64, 65536)
+    struct.pack_into("<Q", data, 8, sum64(data[16:]))
+    path.write_bytes(data)
 
 
 class History:
