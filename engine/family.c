@@ -16,7 +16,8 @@ int ve_roll_up(varve *store, ve_index *index, ve_group *group, uint32_t child, i
             return VARVE_OK;
         row = ve_group_get(store, index, VF_TABLE_SESSIONS, parent - 1);
         if (row != NULL)
-            vf_put_i64(&ve_hot(row)->cost_children, vf_get_i64(ve_hot(row)->cost_children) + delta);
+            vf_put64(&ve_hot(row)->cost_children,
+                     vf_get64(ve_hot(row)->cost_children) + (uint64_t)delta);
     }
     return row == NULL ? VARVE_E_INDEX : VARVE_OK;
 }
@@ -27,7 +28,7 @@ static int unlink_parent(varve *store, ve_index *index, ve_group *group, ve_grou
     if (parent == 0)
         return VARVE_OK;
     int result = ve_roll_up(store, index, group, child->row,
-                            -(vf_get_i64(hot->cost) + vf_get_i64(hot->cost_children)));
+                            (int64_t)-(vf_get64(hot->cost) + vf_get64(hot->cost_children)));
     ve_group_row *row = ve_group_get(store, index, VF_TABLE_SESSIONS, parent - 1);
     if (result < 0 || row == NULL)
         return VARVE_E_INDEX;
@@ -114,7 +115,8 @@ static int link_or_cut(varve *store, ve_index *index, ve_group *group, ve_group_
         return VARVE_E_INDEX;
     vf_put32(&ve_hot(up)->children, vf_get32(ve_hot(up)->children) + 1);
     return ve_roll_up(store, index, group, child,
-                      vf_get_i64(ve_hot(row)->cost) + vf_get_i64(ve_hot(row)->cost_children));
+                      (int64_t)(vf_get64(ve_hot(row)->cost) +
+                                vf_get64(ve_hot(row)->cost_children)));
 }
 
 /* The last of a session's ancestors, itself if it has none. */

@@ -1,5 +1,5 @@
 """A session's record, folded from the records of the log (SPEC.md "Session fold", "Rules", "Children")."""
-from .charges import Charges
+from .charges import MOST, Charges
 from .layout import *  # noqa: F403 (names of numbers)
 from .sums import EMPTY_KEY, session_key
 
@@ -136,9 +136,9 @@ class Session:
             if body.present >> n & 1:
                 self.last(("tokens", n), canon, max(body.tokens[n], 0))
         if body.present & P_COST:
-            self.last("cost", canon, body.cost)
+            self.last("cost", canon, max(body.cost, 0))
         if body.present & P_TURN:
-            self.last("turns", canon, body.turn)
+            self.last("turns", canon, max(body.turn, 0))
 
     def fold_paid(self, record, body):
         if type_name(record, body) == "ApiRequest" and not body.present & P_USAGE and not body.flags & F_REPEATED:
@@ -210,7 +210,9 @@ class Session:
     def sum_of(self, name):
         order = BEST_PAID if name in ("tokens", "cost", "costed", "api_requests", "api_errors") else BEST_DONE
         parts = [getattr(self.by_source[source], name) for source in sorted({API, self.best(order)})]
-        return [sum(column) for column in zip(*parts)] if name == "tokens" else sum(parts)
+        if name == "tokens":
+            return [min(sum(column), MOST) for column in zip(*parts)]
+        return min(sum(parts), MOST if name == "cost" else (1 << 32) - 1)
 
 
 class Sessions:
