@@ -16,7 +16,8 @@ int ve_roll_up(varve *store, ve_index *index, ve_group *group, uint32_t child, i
             return VARVE_OK;
         row = ve_group_get(store, index, VF_TABLE_SESSIONS, parent - 1);
         if (row != NULL)
-            vf_put_i64(&ve_hot(row)->cost_children, vf_get_i64(ve_hot(row)->cost_children) + delta);
+            vf_put64(&ve_hot(row)->cost_children,
+                     vf_get64(ve_hot(row)->cost_children) + (uint64_t)delta);
     }
     return row == NULL ? VARVE_E_INDEX : VARVE_OK;
 }
@@ -27,7 +28,7 @@ static int unlink_parent(varve *store, ve_index *index, ve_group *group, ve_grou
     if (parent == 0)
         return VARVE_OK;
     int result = ve_roll_up(store, index, group, child->row,
-                            -(vf_get_i64(hot->cost) + vf_get_i64(hot->cost_children)));
+                            (int64_t)-(vf_get64(hot->cost) + vf_get64(hot->cost_children)));
     ve_group_row *row = ve_group_get(store, index, VF_TABLE_SESSIONS, parent - 1);
     if (result < 0 || row == NULL)
         return VARVE_E_INDEX;
@@ -85,13 +86,11 @@ static void raise_heights(varve *store, ve_index *index, const ve_group_row *chi
     }
 }
 
-int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t child,
-                   uint32_t parent) {
-    ve_group_row *row = ve_group_get(store, index, VF_TABLE_SESSIONS, child);
-    if (row == NULL)
-        return VARVE_E_INDEX;
-    if (vf_get32(ve_hot(row)->parent) == parent + 1)
-        return VARVE_OK;
+/* Links a session, or marks that it, or another one of the cycle that it would close, was cut. */
+static int link_or_cut(varve *store, ve_index *index, ve_group *group, ve_group_row *row,
+                       uint32_t parent) {
+    uint32_t child = row->row;
+    vf_put32(&ve_hot(row)->flags, vf_get32(ve_hot(row)->flags) & ~(uint32_t)VF_SR_CYCLE);
     int result = unlink_parent(store, index, group, row);
     bool cycle = false, deep = false;
     uint32_t smallest = child;
@@ -116,7 +115,50 @@ int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t chil
         return VARVE_E_INDEX;
     vf_put32(&ve_hot(up)->children, vf_get32(ve_hot(up)->children) + 1);
     return ve_roll_up(store, index, group, child,
-                      vf_get_i64(ve_hot(row)->cost) + vf_get_i64(ve_hot(row)->cost_children));
+                      (int64_t)(vf_get64(ve_hot(row)->cost) +
+                                vf_get64(ve_hot(row)->cost_children)));
+}
+
+/* The last of a session's ancestors, itself if it has none. */
+static ve_group_row *root_of(varve *store, ve_index *index, ve_group_row *row) {
+    for (int depth = 0; row != NULL && depth <= VF_DEPTH_MAX; depth++) {
+        uint32_t parent = vf_get32(ve_hot(row)->parent);
+        if (parent == 0)
+            return row;
+        row = ve_group_get(store, index, VF_TABLE_SESSIONS, parent - 1);
+    }
+    return NULL;
+}
+
+/* A link that was cut is tried again: what closed the cycle may be gone. */
+static int link_again(varve *store, ve_index *index, ve_group *group, ve_group_row *row) {
+    vf_frame frame;
+    vf_body body;
+    uint64_t lsn = vf_get64(ve_cold(row)->ref[VF_REF_PARENT]);
+    if (!ve_le_flag(ve_hot(row)->flags, VF_SR_CYCLE) || lsn == 0 ||
+        ve_log_ref(store, &ve_hot(row)->key, lsn, &frame, &body) < 0)
+        return VARVE_OK;
+    vf_text id = body.str[VF_STR_PARENT_ID], machine = body.str[VF_STR_PARENT_MACHINE];
+    if (machine.ptr == NULL)
+        machine = body.str[VF_STR_MACHINE_ID];
+    if (id.ptr == NULL || machine.ptr == NULL)
+        return VARVE_OK;
+    vf_key key = vf_session_key(machine.ptr, machine.size, id.ptr, id.size);
+    uint32_t parent = ve_group_find(index, group, VF_TABLE_SESSIONS, key);
+    return parent == UINT32_MAX ? VARVE_OK : link_or_cut(store, index, group, row, parent);
+}
+
+int ve_link_parent(varve *store, ve_index *index, ve_group *group, uint32_t child,
+                   uint32_t parent) {
+    ve_group_row *row = ve_group_get(store, index, VF_TABLE_SESSIONS, child);
+    if (row == NULL)
+        return VARVE_E_INDEX;
+    if (vf_get32(ve_hot(row)->parent) == parent + 1)
+        return VARVE_OK;
+    ve_group_row *root = root_of(store, index, row);
+    int result = link_or_cut(store, index, group, row, parent);
+    return result < 0 || root == NULL || root == row ? result
+                                                     : link_again(store, index, group, root);
 }
 
 /* ---- Identity ---- */

@@ -266,8 +266,15 @@ static void fold_life(const record *r, ve_group_row *session) {
 
 /* ---- Counters ---- */
 
+/* Stops at the largest number. */
 static void add32(le32 *counter, uint32_t n) {
-    vf_put32(counter, vf_get32(*counter) + n);
+    uint32_t sum = vf_get32(*counter) + n;
+    vf_put32(counter, sum < n ? UINT32_MAX : sum);
+}
+
+/* A number that must not be negative counts as 0 if it is. */
+static uint32_t not_below_zero(le32 number) {
+    return vf_get_i32(number) < 0 ? 0 : vf_get32(number);
 }
 
 static void fold_counts(const record *r, ve_group_row *session) {
@@ -285,7 +292,7 @@ static void fold_counts(const record *r, ve_group_row *session) {
     add32(&partial->compactions, (flags & VF_EV_COMPACTION) != 0 || type == VF_TYPE_PRE_COMPACT);
     add32(&partial->turns, (flags & VF_EV_TURN) != 0 || type == VF_TYPE_TURN_END);
     if ((present & VF_HAS_TOOL_CALLS) != 0)
-        add32(&partial->tool_calls, vf_get32(fixed->tool_calls));
+        add32(&partial->tool_calls, not_below_zero(fixed->tool_calls));
     else
         add32(&partial->tool_calls, type == VF_TYPE_PRE_TOOL);
     vf_put64(&hot->events, vf_get64(hot->events) + 1);
@@ -334,8 +341,11 @@ static void fold_context(const record *r, vf_hot *hot, vf_cold *cold) {
         (vf_get32(fixed->flags) & VF_EV_SIDECHAIN) != 0 || fixed->charge_kind != VF_CHARGE_MESSAGE)
         return;
     int64_t context = 0;
-    for (int t = VF_TOK_INPUT; t <= VF_TOK_CACHE_WRITE_1H; t++)
-        context += t == VF_TOK_OUTPUT ? 0 : vf_get_i64(fixed->tokens[t]);
+    for (int t = VF_TOK_INPUT; t <= VF_TOK_CACHE_WRITE_1H; t++) {
+        int64_t tokens = t == VF_TOK_OUTPUT ? 0 : vf_get_i64(fixed->tokens[t]);
+        if (tokens > 0)
+            context = tokens > INT64_MAX - context ? INT64_MAX : context + tokens;
+    }
     if (context == 0 ||
         !take(r, cold, VF_REF_CONTEXT, true)) /* zero: an error made by the agent itself */
         return;
@@ -405,15 +415,18 @@ void ve_absolute(vf_cold *cold, const vf_body *body, int counter, int sign) {
     vf_partial *api = &cold->by_source[VF_SOURCE_API];
     if (!says(body, counter))
         return;
-    if (counter < VF_TOKENS) {
-        vf_put64(&api->tokens[counter], vf_get64(api->tokens[counter]) +
-                                            (uint64_t)sign * vf_get64(body->fixed.tokens[counter]));
-    } else if (counter == VE_COUNTER_COST) {
-        vf_put64(&api->cost, vf_get64(api->cost) + (uint64_t)sign * vf_get64(body->fixed.cost));
-        vf_put32(&api->costed, vf_get32(api->costed) + (uint32_t)sign);
-    } else {
-        vf_put32(&api->turns, vf_get32(api->turns) + (uint32_t)sign * vf_get32(body->fixed.turn));
+    if (counter == VE_COUNTER_TURNS) {
+        uint32_t turns = not_below_zero(body->fixed.turn);
+        vf_put32(&api->turns, vf_get32(api->turns) + (uint32_t)sign * turns);
+        return;
     }
+    bool cost = counter == VE_COUNTER_COST;
+    le64 *sum = cost ? &api->cost : &api->tokens[counter];
+    le64 said = cost ? body->fixed.cost : body->fixed.tokens[counter];
+    if (vf_get_i64(said) > 0)
+        vf_put64(sum, vf_get64(*sum) + (uint64_t)sign * vf_get64(said));
+    if (cost)
+        vf_put32(&api->costed, vf_get32(api->costed) + (uint32_t)sign);
 }
 
 /* Counters that are said outright replace those that were said before, each by itself. */

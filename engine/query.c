@@ -38,7 +38,7 @@ static int fits(varve_list *list, uint32_t row, entry *ret) {
     if (fit <= 0)
         return fit;
     uint32_t flags = vf_get32(hot.flags);
-    int64_t value = row, own = vf_get_i64(hot.cost), below = vf_get_i64(hot.cost_children);
+    int64_t value = row, own = vf_get_i64(hot.cost), below = ve_sum(hot.cost_children);
     if (list->fits.filter.order == VARVE_ORDER_COST) {
         value = (flags & VF_SR_HAS_COST) == 0 && below == 0 ? INT64_MIN : 0;
         if (value == 0 && __builtin_add_overflow(own, below, &value))

@@ -109,7 +109,7 @@ static void fill_numbers(const vf_hot *hot, uint64_t row, varve_session *ret) {
     for (int t = 0; t < VF_TOKENS; t++)
         ret->tokens[t] = vf_get_i64(hot->tokens[t]);
     ret->cost = vf_get_i64(hot->cost);
-    ret->cost_children = vf_get_i64(hot->cost_children);
+    ret->cost_children = ve_sum(hot->cost_children);
     ret->context = vf_get_i64(hot->context);
     ret->process_start = vf_get_i64(hot->process_start);
     ret->pid = vf_get_i32(hot->pid);
@@ -137,8 +137,8 @@ _Static_assert((int)VF_SR_CYCLE == (int)VARVE_SS_CYCLE, "flags agree");
 
 static void fill_counters(const vf_partial *partial, varve_counters *ret) {
     for (int t = 0; t < VF_TOKENS; t++)
-        ret->tokens[t] = vf_get_i64(partial->tokens[t]);
-    ret->cost = vf_get_i64(partial->cost);
+        ret->tokens[t] = ve_sum(partial->tokens[t]);
+    ret->cost = ve_sum(partial->cost);
     ret->user_messages = vf_get32(partial->user_messages);
     ret->assistant_messages = vf_get32(partial->assistant_messages);
     ret->tool_calls = vf_get32(partial->tool_calls);

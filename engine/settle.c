@@ -11,13 +11,12 @@
 enum { GROUP_FULL = 192 << 10 };
 
 static void add32(le32 *counter, le32 n) {
-    vf_put32(counter, vf_get32(*counter) + vf_get32(n));
+    uint32_t sum = vf_get32(*counter) + vf_get32(n);
+    vf_put32(counter, sum < vf_get32(n) ? UINT32_MAX : sum);
 }
 
-/* Sums are kept modulo 2^64, so that what is taken back leaves no trace; one that shows as negative
- * has gone beyond what can be shown. */
 static void add64(le64 *counter, le64 n) {
-    int64_t sum = vf_get_i64(*counter), more = vf_get_i64(n) < 0 ? INT64_MAX : vf_get_i64(n);
+    int64_t sum = vf_get_i64(*counter), more = ve_sum(n);
     vf_put_i64(counter, more > INT64_MAX - sum ? INT64_MAX : sum + more);
 }
 

@@ -620,6 +620,11 @@ static inline vf_hot *ve_hot(const ve_group_row *row) {
 static inline vf_cold *ve_cold(const ve_group_row *row) {
     return (vf_cold *)(void *)(row->image + VF_HOT_SIZE);
 }
+/* Sums are kept modulo 2^64, so that what is taken back leaves no trace; one that is negative has gone beyond what can be
+ * shown. */
+static inline int64_t ve_sum(le64 sum) {
+    return vf_get_i64(sum) < 0 ? INT64_MAX : vf_get_i64(sum);
+}
 static inline bool ve_le_flag(le32 word, uint32_t flag) {
     return (vf_get32(word) & flag) != 0;
 }

@@ -7,8 +7,8 @@
  * lines. */
 static void add(varve_totals *t, const vf_hot *hot) {
     for (int k = 0; k < VF_TOKENS; k++)
-        t->tokens[k] += vf_get_i64(hot->tokens[k]);
-    t->cost += vf_get_i64(hot->cost);
+        t->tokens[k] = (int64_t)((uint64_t)t->tokens[k] + vf_get64(hot->tokens[k]));
+    t->cost = (int64_t)((uint64_t)t->cost + vf_get64(hot->cost));
     t->user_messages += vf_get32(hot->user_messages);
     t->assistant_messages += vf_get32(hot->assistant_messages);
     t->tool_calls += vf_get32(hot->tool_calls);

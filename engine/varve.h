@@ -160,7 +160,7 @@ typedef struct varve_event {
     size_t size;
     varve_str session_id;        /* required; at most 1,024 bytes */
     varve_str machine_id;        /* absent = the store's own; at most 128 bytes */
-    varve_str type;              /* required to append an event: "PreToolUse", "assistant", ...: an open set */
+    varve_str type;              /* required to append an event: "PreToolUse", "assistant", ...: an open set; cut to 256 bytes */
     varve_str str[VARVE_STRS];   /* by VARVE_STR_* */
     const void *payload;         /* the source's own bytes; VARVE_HAS_PAYLOAD */
     size_t payload_size;         /* at most 256 MiB */

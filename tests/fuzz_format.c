@@ -2,10 +2,6 @@
  * Fuzzes everything in format/ that reads bytes, but packed segments, which fuzz_packed.c does. The
  * first byte of the input chooses the decoder; its highest bit says that sums be mended first, so
  * that the checks behind them are reached too.
- *
- *   clang -g -fsanitize=fuzzer,address,undefined -I. format/[a-z]*.c tests/fuzz_format.c \
- *       -lxxhash -lzstd
- *   gcc -DVARVE_FUZZ_MAIN -I. format/[a-z]*.c tests/fuzz_format.c -lxxhash -lzstd   # runs files
  */
 #include "format/body.h"
 #include "format/files.h"
@@ -215,22 +211,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     free(bytes);
     return 0;
 }
-
-#ifdef VARVE_FUZZ_MAIN
-#    include <stdio.h>
-
-int main(int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
-        FILE *file = fopen(argv[i], "rb");
-        uint8_t *bytes = malloc(1 << 20);
-        if (file == NULL || bytes == NULL) {
-            fprintf(stderr, "%s: cannot be read\n", argv[i]);
-            return 3;
-        }
-        LLVMFuzzerTestOneInput(bytes, fread(bytes, 1, 1 << 20, file));
-        fclose(file);
-        free(bytes);
-    }
-    return 0;
-}
-#endif

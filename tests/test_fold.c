@@ -371,6 +371,43 @@ static void a_cycle_of_parents_is_cut_at_the_same_place_in_any_order(void **stat
     }
 }
 
+static void set_parent_at(varve *store, const char *child, const char *parent, int64_t time) {
+    varve_batch *batch;
+    varve_batch_new(&batch);
+    varve_event event = scratch_event(child, "");
+    event.type = varve_cstr(NULL);
+    event.str[VARVE_STR_PARENT_ID] = varve_cstr(parent);
+    event.present |= VARVE_HAS_TIME;
+    event.time = time;
+    assert_true(varve_batch_set(batch, &event) >= 0);
+    assert_int_equal(varve_append(store, batch, VARVE_NONE, NULL), VARVE_OK);
+    varve_batch_free(&batch);
+}
+
+static void a_cut_link_is_made_when_an_earlier_parent_opens_the_cycle(void **state) {
+    (void)state;
+    static const char *const names[] = {"a", "b", "c"};
+    for (int i = 0; i < 3; i++) { /* who turns out to have been somebody else's child all along */
+        char *path = scratch_new();
+        varve *store = open_with_machine(path);
+        for (int n = 0; n < 3; n++) {
+            set_parent_at(store, names[n], names[(n + 1) % 3], 100);
+            spend(store, names[n], 1);
+        }
+        set_parent_at(store, names[i], "d", 50);
+        for (int n = 0; n < 3; n++) {
+            varve_session session = scratch_session(store, names[n]);
+            assert_true((session.flags & VARVE_SS_CYCLE) == 0);
+            assert_true(session.parent_row != UINT64_MAX);
+            assert_int_equal(session.cost_children, (n + 3 - i - 1) % 3 == 0 ? 0 : n == i ? 2 : 1);
+        }
+        assert_int_equal(scratch_session(store, "d").cost_children, 3);
+        scratch_verify(store);
+        varve_close(&store);
+        scratch_free(path);
+    }
+}
+
 /* ---- Life cycle ---- */
 
 static void at(varve *store, const char *type, int64_t time) {
@@ -426,6 +463,7 @@ int main(void) {
         cmocka_unit_test(a_childs_cost_is_in_every_ancestor_whichever_came_first),
         cmocka_unit_test(a_parent_known_by_name_only_is_a_stub_until_it_speaks),
         cmocka_unit_test(a_cycle_of_parents_is_cut_at_the_same_place_in_any_order),
+        cmocka_unit_test(a_cut_link_is_made_when_an_earlier_parent_opens_the_cycle),
         cmocka_unit_test(a_session_that_goes_on_after_its_end_was_revived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

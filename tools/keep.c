@@ -28,7 +28,7 @@ void keep_begin(struct keep *keep, const char *text, size_t size) {
         keep->blocks->used = 0;
     }
     keep->begin = text;
-    keep->end = text + size;
+    keep->end = size > 0 ? text + size : text;
 }
 
 void keep_free(struct keep *keep) {

@@ -152,10 +152,22 @@ void tree_adopt(const char *path) {
 }
 
 void tree_remove(const char *path, const char *name) {
-    char at[600], command[700];
+    char at[600];
+    struct stat file;
     join(at, sizeof at, path, name);
-    snprintf(command, sizeof command, "rm -rf '%s'", at);
-    need(unlink(at) == 0 || system(command) == 0, "rm", at);
+    need(lstat(at, &file) == 0, "stat", at);
+    if (!S_ISDIR(file.st_mode)) {
+        need(unlink(at) == 0, "unlink", at);
+        return;
+    }
+    size_t count = 0;
+    char **names = names_in(at, &count);
+    for (size_t i = 0; i < count; i++) {
+        tree_remove(at, names[i]);
+        free(names[i]);
+    }
+    free(names);
+    need(rmdir(at) == 0, "rmdir", at);
 }
 
 void tree_truncate(const char *path, const char *name, size_t size) {
