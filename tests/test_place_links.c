@@ -126,7 +126,7 @@ static int read_all(const char *path, const char *name) {
     varve_options options;
     char error[500] = "";
     varve *store = NULL;
-    varve_cursor *cursor;
+    varve_cursor *cursor = NULL;
     varve_event event;
     varve_options_init(&options);
     options.flags = VARVE_OPEN_READ_ONLY;
