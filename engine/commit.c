@@ -216,6 +216,20 @@ int varve_append(varve *store, varve_batch *batch, varve_durability durability,
     return result;
 }
 
+/* A writer that died may have published what is not in the index yet. Who goes on from a state would
+ * append it twice. */
+static int take_in(varve *store) {
+    if (store->read_only || store->control == NULL ||
+        ve_word(&store->control->applied) >= ve_word(&store->control->tail))
+        return VARVE_OK;
+    int result = ve_lock(store, store->lock_append, "LOCK.append");
+    if (result < 0)
+        return result;
+    result = ve_catch_up(store);
+    ve_unlock(store, store->lock_append);
+    return result;
+}
+
 int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t room) {
     VE_TURN(store);
     int result = ve_enter(store);
@@ -223,7 +237,7 @@ int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t roo
         return result;
     if (name.ptr == NULL)
         return ve_fail(store, VARVE_E_ARGUMENT, "no name");
-    if ((result = ve_follow_index(store)) < 0)
+    if ((result = take_in(store)) < 0 || (result = ve_follow_index(store)) < 0)
         return result;
     store->trouble = 0;
     uint32_t row = ve_find(&store->index, VF_TABLE_CURSORS,

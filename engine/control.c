@@ -210,9 +210,11 @@ int ve_control_create(varve *store) {
     memcpy(control->store_uuid, store->ident.uuid, 16);
     uint8_t boot[16] = {0};
     bool told = os->boot_id(boot) == 0;
-    if (!told || memcmp(boot, control->boot_id, 16) != 0)
-        ve_set_word(&control->sync_failed,
-                    0); /* within one boot it stays: the system may have dropped what failed */
+    if (!told || memcmp(boot, control->boot_id, 16) != 0) {
+        /* Within one boot they stay: the system may have dropped what failed. */
+        ve_set_word(&control->sync_failed, 0);
+        ve_set_word(&control->syncing, 0);
+    }
     memcpy(control->boot_id, boot, 16);
     if (!told)
         ve_say(store, "%s: the system tells no boot id: the index is made anew at each open",

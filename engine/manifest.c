@@ -162,7 +162,10 @@ static int clear_segments(clearing *c) {
     int result = VARVE_OK;
     for (size_t i = 0; i < c->count && result == VARVE_OK; i++) {
         uint64_t raw = number_of(c->name[i], ".log"), packed = number_of(c->name[i], ".seg");
-        if (packed != 0 && !in_force(layout, packed))
+        /* A raw segment was to be mended, and the mender died; no other is at it once it is packed. */
+        bool mended = strncmp(c->name[i], "tmp.", 4) == 0 &&
+                      strtoull(c->name[i] + 4, NULL, 10) < layout->first_raw;
+        if (mended || (packed != 0 && !in_force(layout, packed)))
             result = remove_one(c, store->log.dir, c->name[i]);
         else if (raw != 0 && raw < layout->first_raw)
             result = in_hole(layout, raw) ? set_aside(c, c->name[i])

@@ -79,8 +79,17 @@ static int open_sheet(varve *store, uint32_t number, uint64_t upto, int flags, s
     return VARVE_OK;
 }
 
-static int check_records(varve *store, const sheet *s, uint32_t from) {
+/* Of what is written anew, when it was: until then the system may drop what the disk did not take
+ * from memory, and read the file as it was before. */
+static int check_sheet(varve *store, const sheet *s, uint32_t from) {
     vf_frame frame;
+    vf_segment_header header;
+    int read_only;
+    if (vf_segment_check(s->map, s->end, &header, &read_only) != VF_OK ||
+        vf_get64(header.salt) != s->salt)
+        return ve_fail(store, VARVE_E_CORRUPT,
+                       "%s/seg/%08u.log: its header was lost before the disk confirmed it",
+                       store->path, s->number);
     for (uint32_t at = from; at < s->end; at += vf_get32(frame.length))
         if (vf_record_check(s->map + at, s->end - at, s->salt, vf_lsn(s->number, at), NULL,
                             &frame) != VF_OK)
@@ -98,19 +107,20 @@ static uint32_t begin_in(uint32_t number, uint64_t from) {
 
 /* ---- In place ---- */
 
-int ve_rewrite(varve *store, uint64_t from, uint64_t to) {
+/* Writes the records of [from, to) once more where they are; each must hold. */
+static int rewrite(varve *store, uint64_t from, uint64_t to) {
     uint32_t first = from == 0 ? 1 : vf_lsn_segment(from);
     int result = VARVE_OK;
     for (uint32_t number = first; number <= vf_lsn_segment(to) && result == VARVE_OK; number++) {
         sheet s;
         uint32_t begin = begin_in(number, from);
+        uint32_t at = number == vf_lsn_segment(from) ? begin : 0; /* else its header too */
         result = open_sheet(store, number, to, O_RDWR, &s);
-        if (result == VARVE_OK)
-            result = check_records(store, &s, begin);
-        begin = number == vf_lsn_segment(from) ? begin : 0; /* its header too */
-        if (result == VARVE_OK && s.end > begin &&
-            ve_write_all(store->os, s.fd, s.map + begin, s.end - begin, begin) < 0)
+        if (result == VARVE_OK && s.end > at &&
+            ve_write_all(store->os, s.fd, s.map + at, s.end - at, at) < 0)
             result = ve_fail_os(store, "%s/seg/%08u.log: cannot be written", store->path, number);
+        if (result == VARVE_OK)
+            result = check_sheet(store, &s, begin);
         close_sheet(store, &s);
         if (result == VARVE_E_NOT_FOUND) /* packed meanwhile, and on disk so */
             result = VARVE_OK;
@@ -118,17 +128,60 @@ int ve_rewrite(varve *store, uint64_t from, uint64_t to) {
     return result;
 }
 
+/* The dead leader's sync may have failed on all that was written when it ran, also behind 'syncing'. */
+static int write_again(varve *store) {
+    vf_control *control = store->control;
+    uint64_t synced = ve_word(&control->synced), tail = ve_word(&control->tail);
+    if (ve_word(&control->sync_failed) != 0 || ve_word(&control->syncing) <= synced)
+        return VARVE_OK; /* somebody was faster */
+    int result = rewrite(store, synced, tail);
+    if (result == VARVE_OK)
+        ve_set_word(&control->syncing, 0); /* as if nobody had synced it yet */
+    else if (ve_is_damage(result))
+        ve_set_word(&control->sync_failed, vf_lsn_segment(tail));
+    return result;
+}
+
+/* Under LOCK.append: a batch that is written, but not published yet, may have been lost as well, and
+ * nobody could tell. */
+int ve_inherit(varve *store) {
+    VE_TURN(store);
+    bool locked = store->locked;
+    int result = locked ? VARVE_OK : ve_lock(store, store->lock_append, "LOCK.append");
+    if (result < 0)
+        return result;
+    if (!locked)
+        result = ve_catch_up(store);
+    if (result == VARVE_OK && (result = ve_lead(store)) == VARVE_OK) {
+        result = write_again(store);
+        ve_resign(store);
+    }
+    if (!locked)
+        ve_unlock(store, store->lock_append);
+    return result;
+}
+
 /* ---- Into new files ---- */
 
-static int copy_to(varve *store, const sheet *s, const char *temporary) {
+/* The copy is whole, and on disk. */
+static int copy_to(varve *store, const sheet *s, uint32_t from, const char *temporary) {
     const ve_os *os = store->os;
     int fd = ve_make_file(os, &store->share, store->log.dir, temporary, O_RDWR | O_TRUNC);
     if (fd < 0)
         return ve_fail_os(store, "%s/seg/%s: cannot be made", store->path, temporary);
     int result = VARVE_OK;
-    if (ve_write_all(os, fd, s->map, s->end, 0) < 0 || os->fdatasync(fd) < 0)
+    sheet copy = {.number = s->number, .fd = fd, .end = s->end, .salt = s->salt};
+    void *map = MAP_FAILED;
+    if (ve_write_all(os, fd, s->map, s->end, 0) < 0)
         result = ve_fail_os(store, "%s/seg/%s: cannot be written", store->path, temporary);
-    os->close(fd);
+    else if ((map = os->mmap(s->end, PROT_READ, MAP_SHARED, fd, 0)) == MAP_FAILED)
+        result = ve_fail_os(store, "%s/seg/%s: cannot be mapped", store->path, temporary);
+    copy.map = map == MAP_FAILED ? NULL : map;
+    if (result == VARVE_OK)
+        result = check_sheet(store, &copy, from);
+    if (result == VARVE_OK && os->fdatasync(fd) < 0)
+        result = ve_fail_os(store, "%s/seg/%s: cannot be synced", store->path, temporary);
+    close_sheet(store, &copy);
     return result;
 }
 
@@ -139,9 +192,7 @@ static int mend_segment(varve *store, uint32_t number, uint64_t from, uint64_t t
     snprintf(temporary, sizeof temporary, "tmp.%08u", number);
     int result = open_sheet(store, number, tail, O_RDONLY, &s);
     if (result == VARVE_OK)
-        result = check_records(store, &s, begin_in(number, from));
-    if (result == VARVE_OK)
-        result = copy_to(store, &s, temporary);
+        result = copy_to(store, &s, begin_in(number, from), temporary);
     close_sheet(store, &s);
     if (result == VARVE_OK &&
         store->os->renameat(store->log.dir, temporary, store->log.dir, name) < 0)
@@ -159,13 +210,14 @@ static int mend(varve *store) {
     uint32_t first = synced == 0 ? 1 : vf_lsn_segment(synced), last = vf_lsn_segment(tail);
     int result = VARVE_OK;
     first = first < store->layout->first_raw ? store->layout->first_raw : first;
+    /* From here on nobody appends to the file that he has open, also if this is cut off. */
+    ve_set_word(&control->rotating, (uint64_t)last + 1);
     for (uint32_t number = first; number <= last && result == VARVE_OK; number++)
         result = mend_segment(store, number, synced, tail);
     if (result == VARVE_OK && store->os->fsync(store->log.dir) < 0)
         result = ve_fail_os(store, "%s/seg: cannot be synced", store->path);
     if (result < 0)
         return result;
-    /* Who has the old file open must not append to it. */
     result = ve_segment_begin(store, last + 1, tail, ve_chain(store), 0, 0);
     if (result == VARVE_OK && applied == tail)
         ve_set_word(&control->applied, ve_word(&control->tail));

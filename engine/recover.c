@@ -40,7 +40,6 @@ static int begin_control(varve *store, const ve_log_state *state) {
     ve_set_word(
         &control->synced,
         state->witness); /* as it was: a death before the hole is written down must find it again */
-    ve_set_word(&control->syncing, 0);
     ve_set_word(&control->last_sync_record, 0);
     ve_set_word(&control->applied, 0);
     ve_set_word(&control->manifest, store->layout->generation);

@@ -387,8 +387,8 @@ void ve_resign(varve *store);
 /* Under LOCK.append: if a sync has failed, what it left unconfirmed is written anew and synced. VARVE_E_SYNC_FAILED: that
  * failed too. */
 int ve_mend(varve *store);
-/* Writes the records of raw segments in [from, to) once more where they are; each must hold. */
-int ve_rewrite(varve *store, uint64_t from, uint64_t to);
+/* A leader died: what he may have lost is written once more where it is. Takes both locks; not while LOCK.sync is held. */
+int ve_inherit(varve *store);
 
 /* ---- log.c, record.c ---- */
 

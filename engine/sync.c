@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+enum { LOOK_EVERY = 100000 }; /* ns */
+
 int ve_sync_ready(varve *store) {
     return ve_open_lock(store, "LOCK.sync", &store->lock_sync);
 }
@@ -40,9 +42,9 @@ void ve_resign(varve *store) {
 
 /* ---- One who leads ---- */
 
-static int sync_failed(varve *store, uint32_t number) {
+static int sync_failed(varve *store, vf_control *control, uint32_t number) {
     int number_of_error = errno;
-    ve_set_word(&ve_control(store)->sync_failed, number);
+    ve_set_word(&control->sync_failed, number);
     errno = number_of_error;
     ve_fail_os(store,
                "%s/seg/%08u.log: the disk did not confirm; what was appended is there but may not "
@@ -52,7 +54,7 @@ static int sync_failed(varve *store, uint32_t number) {
 }
 
 /* Syncs every segment from that of 'from' to that of 'to', and the directory if files are new. */
-static int sync_segments(varve *store, uint64_t from, uint64_t to) {
+static int sync_segments(varve *store, vf_control *control, uint64_t from, uint64_t to) {
     const ve_os *os = store->os;
     uint32_t first = from == 0 ? 1 : vf_lsn_segment(from), last = vf_lsn_segment(to);
     for (uint32_t number = first; number <= last; number++) {
@@ -68,13 +70,13 @@ static int sync_segments(varve *store, uint64_t from, uint64_t to) {
         os->close(fd);
         errno = number_of_error;
         if (failed)
-            return sync_failed(store, number);
+            return sync_failed(store, control, number);
     }
     if ((from == 0 || first != last) && os->fsync(store->log.dir) < 0)
-        return sync_failed(store, last);
+        return sync_failed(store, control, last);
     /* The first sync of all: whoever made the store may have died before its own were done. */
     if (from == 0 && (os->fsync(store->dir) < 0 || ve_sync_parent(store) < 0))
-        return sync_failed(store, last);
+        return sync_failed(store, control, last);
     return VARVE_OK;
 }
 
@@ -84,24 +86,21 @@ static int unconfirmed(varve *store) {
                    store->path);
 }
 
-/* Syncs all that is published now. 'need': as far as the caller wants it. */
-static int lead(varve *store, uint64_t need) {
-    vf_control *control = ve_control(store);
+enum { ORPHANED = 1 };
+
+/* Syncs all that is published now. 'need': as far as the caller wants it. ORPHANED: whoever led
+ * before has died; nobody knows what the disk said. */
+static int lead(varve *store, vf_control *control, uint64_t need) {
     uint64_t synced = ve_word(&control->synced), cut = ve_word(&control->syncing);
     if (synced >= need) /* whoever led before has done it */
         return VARVE_OK;
     if (ve_word(&control->sync_failed) != 0)
         return unconfirmed(store);
+    if (cut > synced)
+        return ORPHANED;
     uint64_t tail = ve_word(&control->tail);
-    if (cut > synced && cut <= tail) { /* its leader died: nobody knows what the disk said */
-        int result = ve_rewrite(store, synced, cut);
-        if (ve_is_damage(result))
-            ve_set_word(&control->sync_failed, vf_lsn_segment(cut));
-        if (result < 0)
-            return result;
-    }
     ve_set_word(&control->syncing, tail);
-    int result = sync_segments(store, synced, tail);
+    int result = sync_segments(store, control, synced, tail);
     if (result == VARVE_OK)
         ve_set_word(&control->synced, tail);
     if (result == VARVE_OK || result == VARVE_E_SYNC_FAILED)
@@ -111,19 +110,39 @@ static int lead(varve *store, uint64_t need) {
 
 /* ---- All who wait ---- */
 
+static bool is_late(const varve *store, int64_t begun) {
+    return store->lock_timeout_ms >= 0 &&
+           store->os->monotonic() - begun > (int64_t)store->lock_timeout_ms * 1000000;
+}
+
 static int late(varve *store) {
+    const vf_control *control = ve_control(store);
     return ve_fail(
         store, VARVE_E_BUSY,
         "%s/LOCK.sync: process %u (as it seems) has held it for %d ms: what was appended "
         "is there but not confirmed",
-        store->path, ve_word32(&ve_control(store)->lock[VF_LOCK_SYNC].holder),
+        store->path, control == NULL ? 0 : ve_word32(&control->lock[VF_LOCK_SYNC].holder),
         store->lock_timeout_ms);
+}
+
+/* The page. It is gone for a while if another thread of the handle puts the store in order. NULL:
+ * that takes too long. */
+static vf_control *wait_for_control(varve *store) {
+    vf_control *control = ve_control(store);
+    int64_t begun = control == NULL ? store->os->monotonic() : 0;
+    while (control == NULL && !is_late(store, begun)) {
+        store->os->sleep(LOOK_EVERY);
+        control = ve_control(store);
+    }
+    return control;
 }
 
 static int wait_or_lead(varve *store, uint64_t need, int64_t *begun) {
     const ve_os *os = store->os;
     for (;;) {
-        vf_control *control = ve_control(store);
+        vf_control *control = wait_for_control(store);
+        if (control == NULL)
+            return late(store);
         vf_lock_words *words = &control->lock[VF_LOCK_SYNC];
         uint32_t seen = ve_futex(&words->wake);
         if (*begun != 0)
@@ -137,30 +156,32 @@ static int wait_or_lead(varve *store, uint64_t need, int64_t *begun) {
         if (leading < 0)
             return leading;
         if (leading == 1) {
-            int result = lead(store, need);
+            int result = lead(store, control, need);
             ve_resign(store);
-            return result;
-        }
-        int64_t now = os->monotonic();
-        if (*begun == 0) {
-            *begun = now; /* once more, with 'waiting' set */
+            if (result != ORPHANED || (result = ve_inherit(store)) < 0)
+                return result;
             continue;
         }
-        if (store->lock_timeout_ms >= 0 && now - *begun > (int64_t)store->lock_timeout_ms * 1000000)
+        if (*begun == 0) {
+            *begun = os->monotonic(); /* once more, with 'waiting' set */
+            continue;
+        }
+        if (is_late(store, *begun))
             return late(store);
         os->wait(&words->wake, seen, VE_SLEEP_MAX);
     }
 }
 
 int ve_sync_to(varve *store, uint64_t need) {
-    if (ve_word(&ve_control(store)->synced) >= need)
+    vf_control *control = ve_control(store);
+    if (control != NULL && ve_word(&control->synced) >= need)
         return VARVE_OK;
     int64_t begun = 0;
     int result = store->lock_sync < 0 ? ve_sync_ready(store) : VARVE_OK;
     if (result == VARVE_OK)
         result = wait_or_lead(store, need, &begun);
-    if (begun != 0)
-        ve_note_wait(&ve_control(store)->lock[VF_LOCK_SYNC], begun, store->os->monotonic());
+    if (begun != 0 && (control = ve_control(store)) != NULL)
+        ve_note_wait(&control->lock[VF_LOCK_SYNC], begun, store->os->monotonic());
     return result;
 }
 
@@ -174,9 +195,8 @@ int ve_lead(varve *store) {
         int leading = try_lead(store);
         if (leading != 0)
             return leading < 0 ? leading : VARVE_OK;
-        int64_t now = store->os->monotonic();
-        begun = begun == 0 ? now : begun;
-        if (store->lock_timeout_ms >= 0 && now - begun > (int64_t)store->lock_timeout_ms * 1000000)
+        begun = begun == 0 ? store->os->monotonic() : begun;
+        if (is_late(store, begun))
             return late(store);
         store->os->wait(&words->wake, seen, VE_SLEEP_MAX);
     }

@@ -295,7 +295,8 @@ VARVE_API int varve_sync(varve *store);
  * is possible. VARVE_E_READ_ONLY: the handle reads a snapshot, which does not grow. */
 VARVE_API int varve_wait(varve *store, uint64_t *at, int timeout_ms);
 
-/* State of an input: returns its size and copies at most 'room' bytes. VARVE_E_NOT_FOUND if nothing was said. */
+/* State of an input: returns its size and copies at most 'room' bytes. VARVE_E_NOT_FOUND if nothing was said. A handle that
+ * may write is told what the log says now, also if the last writer died before the index followed. */
 VARVE_API int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t room);
 
 /* ---- Sessions ---- */

@@ -115,19 +115,32 @@ static bool fill(varve_batch *batch, uint32_t writer, uint32_t number) {
     return good;
 }
 
-bool work_append(varve *store, work_book *book, uint32_t writer, uint32_t number, varve_durability durability) {
+int work_try(varve *store, work_book *book, uint32_t writer, uint32_t number, varve_durability durability) {
     varve_batch *batch;
     if (varve_batch_new(&batch) < 0)
-        return work_wrong("no batch");
+        return VARVE_E_NO_MEMORY;
     bool good = fill(batch, writer, number);
     varve_appended done = {.size = sizeof done};
     int result = good ? varve_append(store, batch, durability, &done) : VARVE_E_ARGUMENT;
     if (result == VARVE_OK && done.stored == size_of(writer, number))
         atomic_store(&book->acked[writer], number + 1);
-    else
-        good = work_wrong("append %u/%u: %d %s", writer, number, result, varve_last_error(store));
+    else if (result == VARVE_OK)
+        result = VARVE_E_EXISTS; /* some of it was there */
     varve_batch_free(&batch);
-    return good;
+    return result;
+}
+
+bool work_append(varve *store, work_book *book, uint32_t writer, uint32_t number, varve_durability durability) {
+    int result = work_try(store, book, writer, number, durability);
+    return result == VARVE_OK || work_wrong("append %u/%u: %d %s", writer, number, result, varve_last_error(store));
+}
+
+bool work_resume(varve *store, uint32_t writer, uint32_t *ret_number) {
+    char name[24], state[24] = "";
+    snprintf(name, sizeof name, "input-%u", writer);
+    int size = varve_cursor_state(store, varve_cstr(name), state, sizeof state - 1);
+    *ret_number = size < 0 ? 0 : (uint32_t)strtoul(state, NULL, 10) + 1;
+    return size >= 0 || size == VARVE_E_NOT_FOUND || work_wrong("cursor of %u: %d %s", writer, size, varve_last_error(store));
 }
 
 bool work_run(varve *store, work_book *book, uint32_t writer, uint32_t first, uint32_t count) {
@@ -154,30 +167,42 @@ static bool place_of(const varve_event *event, place *ret) {
            ret->size == size_of(ret->writer, ret->number);
 }
 
+bool work_next(work_line *line, const varve_event *event) {
+    place next;
+    if (!place_of(event, &next))
+        return work_wrong("lsn %llx: not an event of ours", (unsigned long long)event->lsn);
+    bool inside = line->i < line->size;
+    if (event->lsn <= line->lsn || (inside ? next.writer != line->writer || next.number != line->number || next.i != line->i
+                                           : next.i != 0 || next.number != line->batches[next.writer]))
+        return work_wrong("lsn %llx: event %u/%u/%u of %u stands behind %u/%u/%u of %u at %llx; this writer had %u batches",
+                          (unsigned long long)event->lsn, next.writer, next.number, next.i, next.size, line->writer, line->number,
+                          line->i, line->size, (unsigned long long)line->lsn, line->batches[next.writer]);
+    line->writer = next.writer;
+    line->number = next.number;
+    line->size = next.size;
+    line->i = next.i + 1;
+    line->lsn = event->lsn;
+    line->events++;
+    line->batches[next.writer] += line->i == line->size;
+    return true;
+}
+
 static bool check_batches(varve *store, work_found *found) {
     varve_cursor *cursor;
     varve_event event;
-    place at = {0}, next;
+    work_line line = {.lsn = 0};
     int result = varve_cursor_store(store, 0, 0, &cursor);
     if (result < 0)
         return work_wrong("store cursor: %s", varve_last_error(store));
     bool good = true;
-    while (good && (result = varve_cursor_next(cursor, &event)) == 1) {
-        if (!place_of(&event, &next))
-            good = work_wrong("lsn %llx: not an event of ours", (unsigned long long)event.lsn);
-        else if (at.i < at.size ? next.writer != at.writer || next.number != at.number || next.i != at.i
-                                : next.i != 0 || next.number != found->batches[next.writer])
-            good = work_wrong("event %u/%u/%u of %u stands behind %u/%u/%u of %u; this writer had %u batches", next.writer,
-                              next.number, next.i, next.size, at.writer, at.number, at.i, at.size, found->batches[next.writer]);
-        at = next;
-        at.i++;
-        found->events++;
-        found->batches[next.writer] += at.i == at.size;
-    }
+    while (good && (result = varve_cursor_next(cursor, &event)) == 1)
+        good = work_next(&line, &event);
     if (good && result < 0)
         good = work_wrong("store cursor: %d %s", result, varve_last_error(store));
-    if (good && at.i < at.size)
-        good = work_wrong("the last batch %u/%u has %u of %u events", at.writer, at.number, at.i, at.size);
+    if (good && line.i < line.size)
+        good = work_wrong("the last batch %u/%u has %u of %u events", line.writer, line.number, line.i, line.size);
+    memcpy(found->batches, line.batches, sizeof found->batches);
+    found->events = line.events;
     varve_cursor_close(&cursor);
     return good;
 }

@@ -36,8 +36,21 @@ bool work_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool work_open(const ve_os *os, const char *path, uint32_t segment_size, varve **ret_store);
 /* Appends batch 'number' of a writer and enters it in the book. */
 bool work_append(varve *store, work_book *book, uint32_t writer, uint32_t number, varve_durability durability);
+/* The same, but says nothing: what varve_append did, VARVE_E_EXISTS if some of it was there. */
+int work_try(varve *store, work_book *book, uint32_t writer, uint32_t number, varve_durability durability);
+/* The batch behind the last that the store has of a writer. */
+bool work_resume(varve *store, uint32_t writer, uint32_t *ret_number);
 /* Appends batches first .. first + count - 1, durability mixed. */
 bool work_run(varve *store, work_book *book, uint32_t writer, uint32_t first, uint32_t count);
+
+/* Where one stands who reads all events in the order of their lsns; it begins with zeros. */
+typedef struct work_line {
+    uint32_t batches[WORK_WRITERS]; /* that were read whole */
+    uint32_t writer, number, i, size; /* the batch that is read, and how much of it was */
+    uint64_t lsn, events;
+} work_line;
+/* The next event is the one that is due: batches whole and in order, nothing twice, nothing left out. */
+bool work_next(work_line *line, const varve_event *event);
 
 /*
  * Everything acknowledged is there once, batches are whole and in order, seq has no gap, cursors of inputs stand at
