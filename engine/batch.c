@@ -177,7 +177,7 @@ static int batch_session(varve_batch *batch, const varve_event *event) {
 /* Room for one more record of 'body' bytes; its frame and padding are zero. NULL: no memory. */
 static uint8_t *new_record(varve_batch *batch, uint8_t kind, uint64_t body,
                            ve_batch_record **ret_record) {
-    uint64_t length = vf_padded(VF_FRAME_SIZE + body);
+    size_t length = (size_t)vf_padded(VF_FRAME_SIZE + body); /* a batch is 1 GiB at most */
     if (!ve_grow(&batch->arena, &batch->room, batch->size + length, 1) ||
         !ve_grow(&batch->records, &batch->records_room, batch->count + 1, sizeof *batch->records))
         return NULL;
@@ -186,7 +186,7 @@ static uint8_t *new_record(varve_batch *batch, uint8_t kind, uint64_t body,
         .offset = batch->size, .length = (uint32_t)length, .kind = kind, .session = UINT32_MAX};
     uint8_t *at = batch->arena + batch->size;
     memset(at, 0, VF_FRAME_SIZE);
-    memset(at + VF_FRAME_SIZE + body, 0, length - VF_FRAME_SIZE - body);
+    memset(at + VF_FRAME_SIZE + body, 0, length - VF_FRAME_SIZE - (size_t)body);
     *ret_record = record;
     return at;
 }

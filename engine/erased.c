@@ -117,7 +117,7 @@ static int look_at_file(folder *at, const char *name) {
     if (fd < 0)
         return VARVE_OK; /* a directory's turn comes by itself; what is gone is gone */
     if (os->fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
-        void *map = os->mmap((size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        void *map = os->mmap((uint64_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
         if (map == MAP_FAILED) {
             os->close(fd);
             return ve_fail_os(store, "%s/%s: cannot be mapped", at->below, name);

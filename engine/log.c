@@ -109,7 +109,7 @@ static int map_segment(varve *store, ve_segment *segment) {
         os->close(fd);
         return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     }
-    void *map = os->mmap((size_t)size, PROT_READ, MAP_SHARED, fd, 0);
+    void *map = os->mmap(size, PROT_READ, MAP_SHARED, fd, 0);
     int number = errno;
     os->close(fd);
     errno = number;

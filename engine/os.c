@@ -46,11 +46,15 @@ static int os_allocate(int fd, int64_t offset, int64_t size) {
     return -1;
 }
 
-static void *os_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {
-    void *map = mmap(NULL, size, protection, flags, fd, (off_t)offset);
+static void *os_mmap(uint64_t size, int protection, int flags, int fd, int64_t offset) {
+    if (size > SIZE_MAX / 2) { /* a process of 32 bits has no such room */
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    void *map = mmap(NULL, (size_t)size, protection, flags, fd, (off_t)offset);
     /* Some file systems share no memory at all; their files can be read like this. */
     if (map == MAP_FAILED && errno == ENODEV && protection == PROT_READ && flags == MAP_SHARED)
-        map = mmap(NULL, size, protection, MAP_PRIVATE, fd, (off_t)offset);
+        map = mmap(NULL, (size_t)size, protection, MAP_PRIVATE, fd, (off_t)offset);
     return map;
 }
 

@@ -22,7 +22,7 @@ typedef struct ve_os {
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);
     int (*allocate)(int fd, int64_t offset, int64_t size); /* posix_fallocate; 0 or -1 and errno */
-    void *(*mmap)(size_t size, int protection, int flags, int fd, int64_t offset);
+    void *(*mmap)(uint64_t size, int protection, int flags, int fd, int64_t offset);
     int (*munmap)(void *at, size_t size);
     int (*flock)(int fd, int operation);
     int (*fstat)(int fd, struct stat *ret_stat);

@@ -344,7 +344,7 @@ static int write_tables(ve_pack *pack) {
 
 /* Sum over the first bytes of the file, as the system has them. */
 static int sum_file(ve_pack *pack, uint64_t size, le64 *ret_sum) {
-    void *map = pack->store->os->mmap((size_t)size, PROT_READ, MAP_SHARED, pack->fd, 0);
+    void *map = pack->store->os->mmap(size, PROT_READ, MAP_SHARED, pack->fd, 0);
     if (map == MAP_FAILED)
         return ve_fail_os(pack->store, "%s/seg/%08u.seg: cannot be mapped", pack->store->path,
                           pack->number);

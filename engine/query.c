@@ -121,8 +121,8 @@ static int collect(varve_list *list) {
     const varve_session_filter *f = &list->fits.filter;
     entry from = {.value = f->after.value, .row = (uint32_t)f->after.row};
     list->heap = (ve_heap){.item_size = sizeof(entry), .before = before, .context = list};
-    if (f->limit > 0 && f->limit < UINT32_MAX && f->offset < UINT32_MAX)
-        list->heap.limit = f->limit + f->offset;
+    if (f->limit > 0 && f->limit < UINT32_MAX && f->offset < UINT32_MAX - f->limit)
+        list->heap.limit = (size_t)(f->limit + f->offset);
     for (uint32_t row = 0; row < list->rows; row++) {
         entry one;
         int fit = fits(list, row, &one);

@@ -199,7 +199,7 @@ static int holes_hold(const tables *t) {
 
 static vf_result tables_check(const tables *t) {
     uint64_t tables_at = vf_get64(t->footer->tables_at), records, pins;
-    if (vf_sum64(t->file + tables_at, t->footer_at - tables_at, 0) !=
+    if (vf_sum64(t->file + tables_at, (size_t)(t->footer_at - tables_at), 0) !=
         vf_get64(t->footer->tables_sum))
         return VF_BAD_SUM;
     if (!blocks_hold(t, &t->footer->blocks, &records) || records != vf_get64(t->footer->records) ||

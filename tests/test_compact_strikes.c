@@ -65,7 +65,7 @@ static int striking_fstatat(int dir, const char *name, struct stat *ret_stat, in
     return ve_os_system.fstatat(dir, name, ret_stat, flags);
 }
 
-static void *striking_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {
+static void *striking_mmap(uint64_t size, int protection, int flags, int fd, int64_t offset) {
     called();
     return ve_os_system.mmap(size, protection, flags, fd, offset);
 }

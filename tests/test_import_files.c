@@ -274,7 +274,7 @@ static void lines_are_read_whatever_their_length(void **state) {
     while (line_next(reader, &line) == 1) {
         assert_int_equal(line.position, total);
         assert_memory_equal(line.text, text + total, line.size);
-        total = line.end;
+        total = (size_t)line.end;
         line_take(reader, &line);
     }
     assert_int_equal(total, size);

@@ -90,8 +90,8 @@ static picture *picture_of(varve *store, const picture *before) {
         size_t size = vf_row_size((vf_table)t);
         now->count = ve_rows(&store->index, (vf_table)t);
         now->lsn = ve_tail(store);
-        now->image = calloc(now->count + 1, size);
-        now->changed = calloc(now->count + 1, sizeof *now->changed);
+        now->image = calloc((size_t)now->count + 1, size);
+        now->changed = calloc((size_t)now->count + 1, sizeof *now->changed);
         assert_true(now->image != NULL && now->changed != NULL && now->count < ROWS_MAX);
         for (uint64_t row = 0; row < now->count; row++) {
             uint8_t *image = now->image + row * size;

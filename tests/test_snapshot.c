@@ -437,7 +437,7 @@ static void what_went_its_own_way_is_refused(void **state) {
     refuse(&p, ahead, VARVE_E_EXISTS, "it was compacted");
     snprintf(name, sizeof name, "seg/%08u.log", segment_now(&p));
     uint64_t size = (uint64_t)stat_of(p.dest, name).st_size;
-    tree_flip(p.dest, name, size - 9, 3); /* its own file, and the end that recovery would cut off */
+    tree_flip(p.dest, name, (size_t)size - 9, 3); /* its own file, and the end that recovery would cut off */
     refuse(&p, p.dest, VARVE_E_EXISTS, "is not that of the store");
     end(&p);
 }

@@ -198,7 +198,7 @@ static int run(struct cli *cli, varve_scan *scan, const struct wish *wish) {
     settle(&newest);
     varve_scan_strings(scan, 0);
     struct out *out = out_rows(cli, columns, sizeof columns / sizeof *columns);
-    for (size_t i = wish->offset; i < newest.count && answer == EXIT_OKAY && !done; i++) {
+    for (uint64_t i = wish->offset; i < newest.count && answer == EXIT_OKAY && !done; i++) {
         answer = print_entry(cli, scan, out, &newest.entries[i], &done);
     }
     out_close(&out);

@@ -57,7 +57,7 @@ static int is_group(const struct group *group, int64_t key, varve_str name) {
 
 /* The slot of the group, or the free one where it belongs. */
 static uint32_t *slot_of(const struct groups *groups, int64_t key, varve_str name) {
-    size_t at = mix((uint64_t)key) & (groups->slot_count - 1);
+    size_t at = (size_t)mix((uint64_t)key) & (groups->slot_count - 1);
     while (groups->slots[at] && !is_group(&groups->all[groups->slots[at] - 1], key, name)) {
         at = (at + 1) & (groups->slot_count - 1);
     }

@@ -36,7 +36,7 @@ static void note_parent(void *context, const varve_session *session) {
     struct usage_scope *scope = context;
     if (session->row >= scope->rows) {
         uint64_t rows = session->row + session->row / 2 + 64;
-        scope->top = cli_grow(scope->top, rows, sizeof *scope->top);
+        scope->top = cli_grow(scope->top, (size_t)rows, sizeof *scope->top);
         for (uint64_t row = scope->rows; row < rows; row++) {
             scope->top[row] = (uint32_t)row;
         }
@@ -68,8 +68,8 @@ int usage_scope_make(struct cli *cli, const varve_session_filter *filter,
         ret_scope->top[row] = top < ret_scope->rows ? top : (uint32_t)row;
     }
     if (answer == EXIT_OKAY && filter) {
-        ret_scope->in = cli_grow(NULL, ret_scope->rows, 1);
-        memset(ret_scope->in, 0, ret_scope->rows);
+        ret_scope->in = cli_grow(NULL, (size_t)ret_scope->rows, 1);
+        memset(ret_scope->in, 0, (size_t)ret_scope->rows);
         all = *filter;
         all.flags |= everyone;
         answer = walk(cli, &all, 0, note_fit, ret_scope);
@@ -123,8 +123,8 @@ int usage_scope_head(struct cli *cli, struct usage_scope *scope, const char *lab
     varve_session_filter all;
     varve_session_filter_init(&all);
     all.flags = everyone;
-    scope->headed = cli_grow(NULL, scope->rows, sizeof *scope->headed);
-    memset(scope->headed, 0, scope->rows * sizeof *scope->headed);
+    scope->headed = cli_grow(NULL, (size_t)scope->rows, sizeof *scope->headed);
+    memset(scope->headed, 0, (size_t)scope->rows * sizeof *scope->headed);
     return walk(cli, &all, 1, note_heading,
                 &(struct heading){.scope = scope, .label = label, .groups = groups});
 }

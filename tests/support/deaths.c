@@ -151,13 +151,13 @@ void deaths_unwatch(void) {
     protect_all(PROT_READ | PROT_WRITE);
 }
 
-static void *dying_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {
+static void *dying_mmap(uint64_t size, int protection, int flags, int fd, int64_t offset) {
     called();
     bool shared = (flags & MAP_SHARED) != 0 && (protection & PROT_WRITE) != 0 && map_count < MAPS_MAX;
     void *at = ve_os_system.mmap(size, protection & ~(shared && watching ? PROT_WRITE : 0), flags, fd, offset);
     if (shared && at != MAP_FAILED) {
         maps[map_count].at = at;
-        maps[map_count++].size = size;
+        maps[map_count++].size = (size_t)size;
     }
     return at;
 }

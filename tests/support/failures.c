@@ -104,7 +104,7 @@ static int failing_allocate(int fd, int64_t offset, int64_t size) {
     return fails(true, false) ? -1 : ve_os_system.allocate(fd, offset, size);
 }
 
-static void *failing_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {
+static void *failing_mmap(uint64_t size, int protection, int flags, int fd, int64_t offset) {
     void *at = fails(false, false) ? MAP_FAILED : ve_os_system.mmap(size, protection, flags, fd, offset);
     maps += at != MAP_FAILED;
     return at;

@@ -45,7 +45,7 @@ static ssize_t room_pwritev(int fd, const struct iovec *parts, int count, int64_
     for (int i = 0; i < count; i++)
         end += parts[i].iov_len;
     if (end > most && most > (uint64_t)offset) { /* what fits */
-        struct iovec first = {parts->iov_base, parts->iov_len < most - (uint64_t)offset ? parts->iov_len : most - (uint64_t)offset};
+        struct iovec first = {parts->iov_base, parts->iov_len < most - (uint64_t)offset ? parts->iov_len : (size_t)(most - (uint64_t)offset)};
         take(size, (uint64_t)offset + first.iov_len);
         return ve_os_system.pwritev(fd, &first, 1, offset);
     }
