@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 
 int ve_sync_ready(varve *store) {
     return ve_open_lock(store, "LOCK.sync", &store->lock_sync);

@@ -96,6 +96,7 @@ make_libraries() {
         install -D -m 644 -t "$prefix/lib/pkgconfig" xxhash-*/libxxhash.pc
         install -D -m 644 -t "$prefix/include" xxhash-*/xxhash.h
         install -D -m 644 -t "$prefix/include/yajl" yajl-*/src/api/*.h
+        # shellcheck disable=SC2016 # that file has them
         (cd yajl-*/ && sed 's/${YAJL_MAJOR}/2/; s/${YAJL_MINOR}/1/; s/${YAJL_MICRO}/0/' src/api/yajl_version.h.cmake \
             >"$prefix/include/yajl/yajl_version.h" && mkdir -p objects && cd objects &&
             "$1" -O2 -c -I"$prefix/include" ../src/yajl*.c && ar rcs "$prefix/lib/libyajl_s.a" ./*.o)
@@ -118,8 +119,8 @@ build() {
         cat "$place/log"
         exit 3
     }
-    cmake --build "$place/build" -j "$(nproc)" >>"$place/log" 2>&1 || {
-        tail -30 "$place/log"
+    cmake --build "$place/build" -j "$(nproc)" -- -k >>"$place/log" 2>&1 || {
+        grep -A 5 'error' "$place/log" || tail "$place/log"
         exit 1
     }
     say 'test'
@@ -159,8 +160,11 @@ for target in "${targets[@]}"; do
         musl)
             need musl-gcc musl-tools
             make_libraries musl-gcc
+            # musl brings no headers of the kernel: those of this machine
+            mkdir -p "$place/kernel"
+            ln -sfn /usr/include/linux /usr/include/asm-generic "/usr/include/$(uname -m)-linux-gnu/asm" "$place/kernel"
             PKG_CONFIG_LIBDIR=$place/sysroot/lib/pkgconfig \
-                build -DCMAKE_C_COMPILER=musl-gcc -DCMAKE_PREFIX_PATH="$place/sysroot" -DCMAKE_CXX_COMPILER=''
+                build -DCMAKE_C_COMPILER=musl-gcc -DCMAKE_C_FLAGS="-idirafter $place/kernel" -DCMAKE_PREFIX_PATH="$place/sysroot" -DCMAKE_CXX_COMPILER=''
             ;;
         i386) libs=i386-linux-gnu cross i386 i686-linux-gnu i686 ;;
         arm64) libs=aarch64-linux-gnu cross arm64 aarch64-linux-gnu aarch64 qemu-aarch64-static ;;
