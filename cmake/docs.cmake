@@ -55,3 +55,11 @@ elseif(TARGET varve)
   endforeach()
 endif()
 add_custom_target(manual ALL DEPENDS ${made})
+
+find_program(VARVE_DOXYGEN doxygen)
+mark_as_advanced(VARVE_DOXYGEN)
+if(VARVE_DOXYGEN)
+  configure_file("${PROJECT_SOURCE_DIR}/docs/Doxyfile.in" Doxyfile @ONLY)
+  add_custom_target(docs COMMAND "${CMAKE_COMMAND}" -E make_directory "${PROJECT_BINARY_DIR}/docs"
+                    COMMAND "${VARVE_DOXYGEN}" "${PROJECT_BINARY_DIR}/Doxyfile" VERBATIM)
+endif()

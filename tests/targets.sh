@@ -18,7 +18,7 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 libraries="libc6-dev libzstd-dev libxxhash-dev libyajl-dev libcmocka-dev"
 # What another target says nothing new of, or cannot: pages are made where the command runs, programs outside by
 # this machine's compiler, and what python loads is this machine's.
-left_out='test_manual|test_install|test_readme|test_ffi|test_abi'
+left_out='test_manual|test_install|test_readme|test_ffi|test_abi|test_docs'
 
 usage() {
     sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p;}' "$0" >&2
