@@ -279,7 +279,7 @@ static int stopping_fsync(int fd) {
     return ve_os_system.fsync(fd);
 }
 
-static void *stopping_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {
+static void *stopping_mmap(uint64_t size, int protection, int flags, int fd, int64_t offset) {
     maybe_stop();
     return ve_os_system.mmap(size, protection, flags, fd, offset);
 }

@@ -51,7 +51,7 @@ static int strange_flock(int fd, int operation) {
     return locks == LOCK_LOOSE ? 0 : ve_os_system.flock(fd, operation);
 }
 
-static void *strange_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {
+static void *strange_mmap(uint64_t size, int protection, int flags, int fd, int64_t offset) {
     struct stat file;
     bool shared = (flags & MAP_SHARED) != 0 && (protection & PROT_WRITE) != 0;
     if (fd >= 0 && fstat(fd, &file) == 0 && file.st_nlink == 0) /* of a private index: it lies elsewhere */

@@ -215,7 +215,7 @@ static int disk_allocate(int fd, int64_t offset, int64_t size) {
     return result;
 }
 
-static void *disk_mmap(size_t size, int protection, int flags, int fd, int64_t offset) {
+static void *disk_mmap(uint64_t size, int protection, int flags, int fd, int64_t offset) {
     disk_object *o = at_fd(fd);
     if (o != NULL && (protection & PROT_WRITE) != 0 && (flags & MAP_SHARED) != 0) {
         disk_shadow(o);
