@@ -14,7 +14,11 @@ import unittest
 
 VARVE = os.environ["VARVE"]
 BUILD = pathlib.Path(os.environ["BUILD"])
-GLOBAL = {"store", "format", "alone", "shared", "help", "version"}
+
+
+def global_options():
+    """Name -> (letter, values) of the options that may stand anywhere."""
+    return {line.split()[0]: tuple(line.split(None, 2)[1:]) for line in say("help", "--globals").splitlines()}
 
 
 def say(*args, code=0):
@@ -75,6 +79,8 @@ class ManualTest(unittest.TestCase):
         for words, options in parsers():
             known = of_command.setdefault(words[0], {})
             known.update(options)
+        anywhere = set(global_options())
+        self.assertEqual(set(re.findall(r"(?<![\w-])--([a-z][a-z-]*)", say("--help"))), anywhere)
         for name, options in of_command.items():
             text = say(name, "--help")
             examples = text.index("example:")
@@ -83,19 +89,23 @@ class ManualTest(unittest.TestCase):
             said |= {word for line in text[examples:].splitlines() if f"varve {name}" in line and "|" not in line
                      for word in re.findall(r"(?<![\w-])--([a-z][a-z-]*)", line.split("&&")[0])}
             foreign = {"sessions": {"next"}, "export": {"as", "at-message", "to-message"}, "hook": {"print"}}.get(name, set())
-            self.assertEqual(said - set(options) - GLOBAL - foreign, set(), name)
+            self.assertEqual(said - set(options) - anywhere - foreign, set(), name)
             self.assertEqual(set(options) - said - {"help"}, set(), f"{name} --help leaves options out")
             for option, (letter, _) in options.items():
                 if letter != "-" and option != "help":
                     self.assertRegex(text, rf"(?<![\w-])-{letter}\b", f"{name} --{option}")
 
     def test_values_that_are_offered_are_taken(self):
-        store = tempfile.mkdtemp(prefix="varve-test-")
-        self.addCleanup(shutil.rmtree, store)
-        for words, options in parsers():
+        store = "/dev/null" # no store can be made below it
+        for words, options in [(["sessions"], {name: of for name, of in global_options().items() if name not in ("help", "version")}),
+                               *parsers()]:
             for option, (letter, values) in options.items():
+                if values == "-" and option != "help":
+                    run = subprocess.run([VARVE, "--store", f"{store}/none", *words, f"--{option}"], capture_output=True, text=True,
+                                         stdin=subprocess.DEVNULL)
+                    self.assertNotIn("unknown option", run.stderr, (words, option))
                 for value in values.split() if re.fullmatch(r"[a-z0-9 -]*[a-z][a-z0-9 -]*", values) else []:
-                    # the store is not there: 3 says that the words were understood
+                    # no store: 3 says that the words were understood
                     run = subprocess.run([VARVE, "--store", f"{store}/none", *words, f"--{option}={value}",
                                           *(["x"] if words[0] in ("show", "set", "import") else [])],
                                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -145,7 +155,8 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(complete("sess"), {"sessions"})
         for words, options in parsers():
             offered = {word for word in complete(*words, "--") if word.startswith("--")}
-            self.assertEqual(offered - {"--store", "--format", "--alone", "--shared", "--version"}, {f"--{option}" for option in options}, words)
+            anywhere = {f"--{name}" for name in global_options() if name not in ("help", "version")}
+            self.assertEqual(offered - {"--version"}, {f"--{option}" for option in options} | anywhere, words)
             for option, (letter, values) in options.items():
                 names = [f"--{option}"] + ([f"-{letter}"] if letter != "-" and letters else [])
                 if re.fullmatch(r"[a-z0-9 -]*[a-z][a-z0-9 -]*", values):
@@ -175,6 +186,8 @@ class CompletionTest(unittest.TestCase):
         for words, options in parsers():
             line = next(line for line in script.splitlines() if line.lstrip().startswith(f'"{" ".join(words)} "'))
             self.assertEqual(set(re.findall(r"'\*--([a-z-]+)", line)), set(options), words)
+        line = next(line for line in script.splitlines() if line.lstrip().startswith("globals="))
+        self.assertEqual(set(re.findall(r"'--([a-z-]+)", line)), set(global_options()) - {"help", "version"})
         if shutil.which("zsh"):
             self.run_shell("zsh", "-n", str(BUILD / "completions" / "varve.zsh"))
 

@@ -9,9 +9,11 @@ shell=$2
 
 # One line a thing, fields parted by "|":
 #   command|NAME|OPERANDS|WHAT          operands: words, or FILE, DIR, SESSION; "-" = none
+#   global|NAME|LETTER|VALUES           options that may stand anywhere
 #   option|COMMAND[ OPERAND]|NAME|LETTER|VALUES     "-" = no letter, takes no value; "*" = any value
 table() {
     "$varve" help --list | tr '\t' '|' | sed 's/^/command|/'
+    "$varve" help --globals | sed 's/^\([^ ]*\) \([^ ]*\) \(.*\)/global|\1|\2|\3/'
     "$varve" help --list | while IFS='	' read -r name operands _; do
         options "$name"
         for operand in $operands; do
@@ -38,7 +40,7 @@ _varve_sessions() {
 
 _varve() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local command='' operand='' store='' options='' values='' operands='' i
+    local command='' operand='' store='' options='' values='' operands='' globals='' i
     if [ "$word" = = ]; then
         word=''
     elif [ "$before" = = ]; then
@@ -56,6 +58,11 @@ _varve() {
 END
     table | awk -F'|' '
         $1 == "command" { operands[$2] = $3 == "-" ? "" : $3; names = names (names ? " " : "") $2; next }
+        $1 == "global" {
+            if ($2 != "help" && $2 != "version") globals = globals " --" $2
+            if ($4 != "-") of_global = of_global "        *\" --" $2 "\") values=\"" $4 "\" ;;\n"
+            next
+        }
         { if (!($2 in all)) order[++count] = $2
           all[$2] = all[$2] " --" $3
           if ($4 != "-") all[$2] = all[$2] " -" $4
@@ -71,9 +78,9 @@ END
                         printf "        \"%s \"*) options=\"%s\" operands=\"%s\" ;;\n", order[i],
                             substr(all[order[i]], 2), pass == 2 ? operands[part[1]] : ""
                     }
-            printf "        *) options=\"--store --format --alone --shared --help --version\" operands=\"%s help\" ;;\n", names
-            print "    esac\n    case \"$command $operand $before\" in"
-            print "        *\" --store\") values=DIR ;;\n        *\" --format\") values=\"table jsonl csv\" ;;"
+            printf "        *) options=\"--help --version\" operands=\"%s help\" ;;\n", names
+            printf "    esac\n    globals=\"%s\"\n", substr(globals, 2)
+            printf "    case \"$command $operand $before\" in\n%s", of_global
             for (pass = 1; pass <= 2; pass++)
                 for (i = 1; i <= lists; i++)
                     if ((list[i] ~ /^"[^"]* /) == (pass == 1))
@@ -82,7 +89,7 @@ END
         }'
     cat <<'END'
     if [ -z "$values" ]; then
-        if [ "${word:0:1}" = - ]; then values="$options --store --format --alone --shared"; else values=$operands; fi
+        if [ "${word:0:1}" = - ]; then values="$options $globals"; else values=$operands; fi
     fi
     case $values in
         '*' | '') COMPREPLY=() ;;
@@ -109,8 +116,6 @@ _varve_sessions() {
 _varve() {
     local state
     local -a commands globals
-    globals=('--store=[the store]:directory:_files -/' '--format=[how to print]:format:(table jsonl csv)'
-        '--alone[nobody else uses the store]' '--shared[other users may write to it]')
 END
     table | awk -F'|' -v quote="'" '
         function action(values) {
@@ -124,12 +129,17 @@ END
             operands[$2] = $3
             next
         }
+        $1 == "global" {
+            if ($2 != "help" && $2 != "version")
+                globals = globals " " quote "--" $2 ($4 == "-" ? "" : "=:value:" action($4)) quote
+            next
+        }
         { if (!($2 in all)) order[++count] = $2
           spec = $5 == "-" ? "" : ":value:" action($5)
           all[$2] = all[$2] " " quote "*--" $3 ($5 == "-" ? "" : "=") spec quote
           if ($4 != "-") all[$2] = all[$2] " " quote "*-" $4 ($5 == "-" ? "" : "+") spec quote }
         END {
-            printf "    commands=(\n%s    )\n", line
+            printf "    commands=(\n%s    )\n    globals=(%s )\n", line, globals
             print "    _arguments -C $globals \"--help\" \"--version\" \"1:command:->command\" \"*::argument:->rest\""
             print "    case $state in"
             print "        command) _describe command commands ;;"
@@ -178,10 +188,6 @@ function __varve_sessions
 end
 
 complete -c varve -f
-complete -c varve -l store -x -a '(__fish_complete_directories)' -d 'the store'
-complete -c varve -l format -x -a 'table jsonl csv' -d 'how to print'
-complete -c varve -l alone -d 'nobody else uses the store'
-complete -c varve -l shared -d 'other users may write to it'
 complete -c varve -n 'test (__varve_words) = " "' -l help -l version
 END
     table | awk -F'|' -v quote="'" '
@@ -202,6 +208,11 @@ END
                 sub(/^-x /, "", values)
                 printf "complete -c varve -n \"__varve_in %s\" %s\n", $2, values
             }
+            next
+        }
+        $1 == "global" {
+            if ($2 != "help" && $2 != "version")
+                printf "complete -c varve -l %s%s\n", $2, $4 == "-" ? "" : " " action($4)
             next
         }
         { if ($2 ~ / /) { split($2, part, " "); but[part[1]] = but[part[1]] "; and not __varve_in " quote $2 quote }

@@ -105,6 +105,19 @@ static int print_help(void) {
     return EXIT_OKAY;
 }
 
+/* The options that may stand anywhere, as --help=options lists those of a command. */
+static int list_globals(void) {
+    fputs(
+        "store - DIR\n"
+        "format - table jsonl csv\n"
+        "alone - -\n"
+        "shared - -\n"
+        "help h -\n"
+        "version - -\n",
+        stdout);
+    return EXIT_OKAY;
+}
+
 /* For completion: name, operands, and what it does, a line each. */
 static int list_commands(void) {
     for (size_t i = 0; i < COMMANDS; i++) {
@@ -218,6 +231,9 @@ static int run(struct cli *cli, int argc, char **argv) {
     const char *first = argc > 0 ? argv[0] : NULL;
     if (first && strcmp(first, "help") == 0 && argc == 2 && strcmp(argv[1], "--list") == 0) {
         return list_commands();
+    }
+    if (first && strcmp(first, "help") == 0 && argc == 2 && strcmp(argv[1], "--globals") == 0) {
+        return list_globals();
     }
     if (first && strcmp(first, "help") == 0 && argc > 1) { /* as COMMAND --help */
         argv[0] = argv[1];
