@@ -32,7 +32,7 @@ static void live(const char *steps, uint32_t seeds) {
 
 static void appends_and_new_segments(void **state) {
     (void)state;
-    live("gaaagalagyaaaagagaaaoalaagaagyaaagaaalaaaagalgaaagaoaag", 2);
+    live("gaaagalagyaaaagagaaaoalaagaagyaaagaaalaaaagalgaaagaoaag", 1);
 }
 
 static void forks_rewinds_and_deletions(void **state) {

@@ -405,8 +405,11 @@ static bool live_with_cuts(world *w) {
     l.d = disk_new(l.root);
     disk *before = disk_use(l.d);
     disk_watch(l.d, at_call, &l);
-    bool good = open_store(&l);
-    disk_fail_sync(l.d, w->p->sync_to_fail, w->p->fails_on);
+    if (!w->p->fails_on)
+        disk_fail_sync(l.d, w->p->sync_to_fail, false);
+    bool good = open_store(&l) || (w->p->sync_to_fail != 0 && !w->failed && open_store(&l)); /* a sync may fail in making it */
+    if (w->p->fails_on)
+        disk_fail_sync(l.d, w->p->sync_to_fail, true);
     uint32_t count = (uint32_t)strlen(w->p->steps);
     for (uint32_t i = 0; i <= count && good && !w->failed && !l.ended; i++) {
         disk_lie(l.d, w->p->lies_from != 0 && i > w->p->lies_from);

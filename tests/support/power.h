@@ -12,8 +12,8 @@
 
 /*
  * Steps, one a letter: a, g append a batch, g waits for the disk; b forks a session, w rewinds one, x deletes one; y syncs;
- * c, C compact what is due, everything, p a segment at most; l writes the batches of the next two steps as one that dies before
- * it can publish them; r, k retention that drops sessions, that keeps their records; f forgets a session;
+ * c, C compact what is due, everything, p a segment at most; l writes the batch of the next step and more
+ * behind it, and dies before it can publish that; r, k retention that drops sessions, that keeps their records; f forgets a session;
  * s takes a snapshot; m merges another store; o closes and opens again.
  */
 typedef struct power {

@@ -98,8 +98,10 @@ int power_append(varve *store, const char *steps, uint32_t step, varve_durabilit
     if (result < 0)
         return result;
     if (steps[step] == 'l') {
+        char session[40];
         result = fill(batch, step + 1);
-        result = result < 0 ? result : fill(batch, step + 2);
+        for (uint32_t i = 0; i < 3 && result >= 0; i++)
+            result = add_event(batch, name_of(session, "s-%u", i), step, 90 + i);
     } else {
         result = strchr("bwx", steps[step]) != NULL ? fill_branch(batch, steps[step], steps, step) : fill(batch, step);
     }
