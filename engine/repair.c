@@ -39,7 +39,12 @@ static int open_directory(ve_repair *r, const ve_os *os, const char *path) {
     if (!store_there && os->fstatat(dir, "tmp.snapshot", &status, AT_SYMLINK_NOFOLLOW) == 0)
         return ve_fail(store, VARVE_E_NOT_A_STORE,
                        "%s: is a snapshot that was not finished: make it again from its store", path);
-    return store->temp_dir == NULL ? VARVE_E_NO_MEMORY : VARVE_OK;
+    if (store->temp_dir == NULL)
+        return VARVE_E_NO_MEMORY;
+    store->read_only = r->dry;
+    int result = ve_place_check(store, r->options->flags);
+    store->read_only = true;
+    return result;
 }
 
 /* Whoever only tells makes no lock files. */
@@ -87,7 +92,7 @@ static int look_at_control(ve_repair *r) {
     if (!named) {
         r->known_tail = 0;
         r->control_believed = false;
-        ve_control_close(store);
+        ve_control_let_go(store);
     }
     if (now && named)
         r->published = vf_get64(page.tail);
@@ -216,6 +221,8 @@ static void end(ve_repair *r) {
     free(r->manifest);
     free(r->named);
     free(r->part);
+    if (r->aside >= 0)
+        r->store->os->close(r->aside);
     if (r->store != NULL)
         r->store->reading = NULL;
     varve_close(&r->store);
@@ -228,6 +235,7 @@ int ve_repair_store(const ve_os *os, const char *path, const varve_options *opti
     varve_options_init(&defaults);
     options = options == NULL ? &defaults : options;
     ve_repair r = {.options = options,
+                   .aside = -1,
                    .dry = (flags & VARVE_REPAIR_DRY_RUN) != 0,
                    .tell = tell,
                    .context = context,
@@ -239,8 +247,8 @@ int ve_repair_store(const ve_os *os, const char *path, const varve_options *opti
     int result = run(&r, os, path);
     if (result < 0 && options->error != NULL && options->error_size > 0)
         snprintf(options->error, options->error_size, "%s",
-                 r.store != NULL && r.store->error[0] != 0 ? r.store->error
-                                                           : varve_strerror(result));
+                 r.store != NULL && ve_error(r.store)[0] != 0 ? ve_error(r.store)
+                                                              : varve_strerror(result));
     if (result >= 0 && ret_repaired != NULL)
         memcpy(ret_repaired, &r.done,
                ret_repaired->size != 0 && ret_repaired->size < sizeof r.done ? ret_repaired->size

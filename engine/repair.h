@@ -66,6 +66,7 @@ typedef struct {
     void (*tell)(void *context, const varve_repair_step *step);
     void *context;
     varve_repaired done;
+    int aside; /* quarantine/, -1 = not open */
     ve_found *found;
     size_t count, room;
     ve_found_manifest *manifest;
@@ -108,6 +109,8 @@ void ve_repair_lose_session(ve_repair *r, vf_key key, uint64_t first_seq, uint64
 /* Whose store it is: reads STORE, or finds out. */
 int ve_repair_identity(ve_repair *r);
 int ve_repair_census(ve_repair *r);
+/* The open directory in which a file lies, and its name there. No link is followed on the way. */
+int ve_repair_at(const ve_repair *r, const char *name, const char **ret_base);
 /* The bit with which 'holds' is content, put right in 'bytes': whether there is one. */
 bool ve_find_flip(uint8_t *bytes, size_t size, bool (*holds)(void *context, const uint8_t *bytes, size_t size),
                   void *context, size_t *ret_at);

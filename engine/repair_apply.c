@@ -12,53 +12,33 @@
 
 /* ---- Files ---- */
 
-static const char *last_part(const char *name) {
-    const char *slash = strrchr(name, '/');
-    return slash == NULL ? name : slash + 1;
-}
-
 /* A name in quarantine/ that is free. */
-static void name_aside(ve_repair *r, const char *name, char *to, size_t room) {
+static void name_aside(ve_repair *r, const char *base, char *to, size_t room) {
     varve *store = r->store;
     struct stat status;
     int64_t now = store->os->now();
     do
-        snprintf(to, room, "quarantine/%s.%lld", last_part(name), (long long)now++);
-    while (store->os->fstatat(store->dir, to, &status, AT_SYMLINK_NOFOLLOW) == 0);
+        snprintf(to, room, "%s.%lld", base, (long long)now++);
+    while (store->os->fstatat(r->aside, to, &status, AT_SYMLINK_NOFOLLOW) == 0);
 }
 
 int ve_repair_away(ve_repair *r, const char *name) {
     varve *store = r->store;
+    const char *base;
     char to[100];
-    name_aside(r, name, to, sizeof to);
-    if (store->os->renameat(store->dir, name, store->dir, to) < 0)
+    int dir = ve_repair_at(r, name, &base);
+    name_aside(r, base, to, sizeof to);
+    if (store->os->renameat(dir, base, r->aside, to) < 0)
         return ve_fail_os(store, "%s/%s: cannot be moved to quarantine", store->path, name);
     r->done.moved++;
     return VARVE_OK;
 }
 
-static int sync_directory(ve_repair *r, const char *name) {
-    varve *store = r->store;
-    int fd = store->os->openat(store->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    int failed = fd < 0 || store->os->fsync(fd) < 0;
-    int result = failed ? ve_fail_os(store, "%s/%s: cannot be synced", store->path, name) : VARVE_OK;
-    if (fd >= 0)
-        store->os->close(fd);
-    return result;
-}
-
 static int sync_all(ve_repair *r) {
-    int result = sync_directory(r, "seg");
-    if (result == VARVE_OK)
-        result = sync_directory(r, "quarantine");
-    return result == VARVE_OK ? sync_directory(r, ".") : result;
-}
-
-static int make_directory(ve_repair *r, const char *name) {
     varve *store = r->store;
-    return store->os->mkdirat(store->dir, name, 0700) == 0 || errno == EEXIST
-               ? VARVE_OK
-               : ve_fail_os(store, "%s/%s: cannot be made", store->path, name);
+    bool failed = store->os->fsync(store->log.dir) < 0 || store->os->fsync(r->aside) < 0 ||
+                  store->os->fsync(store->dir) < 0;
+    return failed ? ve_fail_os(store, "%s: cannot be synced", store->path) : VARVE_OK;
 }
 
 static int copy_to(ve_repair *r, int from, int to, uint64_t size) {
@@ -82,19 +62,21 @@ static int replace(ve_repair *r, const char *name, const void *bytes, uint64_t s
     varve *store = r->store;
     const ve_os *os = store->os;
     char aside[100];
+    const char *base;
+    int dir = ve_repair_at(r, name, &base);
     os->unlinkat(store->dir, "tmp.repair", 0);
-    int out = os->openat(store->dir, "tmp.repair", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    int in = os->openat(store->dir, name, O_RDONLY | O_NOFOLLOW, 0);
+    int out = ve_make_file(os, &store->share, store->dir, "tmp.repair", O_RDWR | O_EXCL);
+    int in = os->openat(dir, base, O_RDONLY | O_NOFOLLOW, 0);
     bool failed = out < 0 || (bytes == NULL && in < 0);
     if (!failed && bytes != NULL)
         failed = ve_write_all(os, out, bytes, (size_t)size, 0) < 0;
     else if (!failed)
         failed = copy_to(r, in, out, size) < 0 || ve_write_all(os, out, &byte, 1, at) < 0;
     failed = failed || os->fsync(out) < 0;
-    name_aside(r, name, aside, sizeof aside);
+    name_aside(r, base, aside, sizeof aside);
     if (!failed && in >= 0)
-        failed = os->linkat(store->dir, name, store->dir, aside) < 0;
-    failed = failed || os->renameat(store->dir, "tmp.repair", store->dir, name) < 0;
+        failed = os->linkat(dir, base, r->aside, aside) < 0;
+    failed = failed || os->renameat(store->dir, "tmp.repair", dir, base) < 0;
     int result = failed ? ve_fail_os(store, "%s/%s: cannot be replaced", store->path, name) : VARVE_OK;
     r->done.moved += !failed && in >= 0;
     if (in >= 0)
@@ -118,12 +100,15 @@ static int put_in_place(ve_repair *r) {
             if (f->fate != VE_FATE_PLACE)
                 continue;
             snprintf(to, sizeof to, "seg/%08u.%s", f->own, f->packed ? "seg" : "log");
-            bool taken = store->os->fstatat(store->dir, to, &status, AT_SYMLINK_NOFOLLOW) == 0;
+            const char *from_base, *to_base;
+            int from = ve_repair_at(r, f->name, &from_base), in = ve_repair_at(r, to, &to_base);
+            bool taken = store->os->fstatat(in, to_base, &status, AT_SYMLINK_NOFOLLOW) == 0;
             if (taken && (round == 1 || f->aside))
                 continue;
             if (taken)
                 snprintf(to, sizeof to, "quarantine/%08u.%s.moved", f->own, f->packed ? "seg" : "log");
-            if (store->os->renameat(store->dir, f->name, store->dir, to) < 0)
+            in = ve_repair_at(r, to, &to_base);
+            if (store->os->renameat(from, from_base, in, to_base) < 0)
                 return ve_fail_os(store, "%s/%s: cannot be renamed", store->path, f->name);
             memcpy(f->name, to, sizeof to);
             f->aside = taken;
@@ -150,11 +135,14 @@ static int put_identity(ve_repair *r) {
 }
 
 int ve_repair_files(ve_repair *r) {
-    int result = make_directory(r, "quarantine");
-    if (result == VARVE_OK && r->make_seg)
-        result = make_directory(r, "seg");
-    if (result == VARVE_OK && r->make_seg)
-        result = ve_log_open(r->store);
+    varve *store = r->store;
+    int result = VARVE_OK;
+    if (r->aside < 0)
+        r->aside = ve_open_directory(store, "quarantine", true);
+    if (r->aside >= 0 && store->log.dir < 0)
+        store->log.dir = ve_open_directory(store, "seg", true);
+    if (r->aside < 0 || store->log.dir < 0)
+        result = r->aside < 0 ? r->aside : store->log.dir;
     if (result == VARVE_OK)
         result = put_identity(r);
     for (size_t i = 0; i < r->count && result == VARVE_OK; i++)
@@ -172,7 +160,7 @@ int ve_repair_files(ve_repair *r) {
     for (size_t i = 0; i < r->manifests && result == VARVE_OK; i++) {
         const ve_found_manifest *m = &r->manifest[i];
         struct stat status;
-        if (m->flipped && r->store->os->fstatat(r->store->dir, m->name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+        if (m->flipped && store->os->fstatat(store->dir, m->name, &status, AT_SYMLINK_NOFOLLOW) == 0)
             result = replace(r, m->name, NULL, (uint64_t)status.st_size, m->flip_at, m->flip_byte);
     }
     if (result == VARVE_OK)
@@ -213,6 +201,8 @@ static int reopen(ve_repair *r) {
     store->temp_dir = old->temp_dir;
     store->lock_append = old->lock_append;
     store->lock_compact = old->lock_compact;
+    store->share = old->share;
+    store->alone = old->alone;
     store->log_line = say;
     store->log_context = r;
     store->repairing = store->locked = true;
@@ -235,7 +225,7 @@ static int recover(ve_repair *r) {
     bool anew = r->log_changed || r->control_due || r->make_identity;
     if (result == VARVE_OK && anew && store->control != NULL) {
         ve_set_word(&store->control->state, 0);
-        ve_control_close(store);
+        ve_control_let_go(store);
     }
     if (result == VARVE_OK)
         result = ve_recover(store);
@@ -255,7 +245,7 @@ static int pack_raw(ve_repair *r) {
         const ve_found *f = &r->found[i];
         snprintf(name, sizeof name, "seg/%08u.log", f->own);
         if (f->packed || !f->damaged || f->own >= store->layout->first_raw ||
-            store->os->fstatat(store->dir, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+            store->os->fstatat(store->log.dir, name + 4, &status, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         result = ve_repair_away(r, name);
         ve_log_forget(store, f->own);

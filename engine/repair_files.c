@@ -255,17 +255,29 @@ static int note_file(void *context, const char *name) {
 static int note_files(ve_repair *r, const char *below, bool aside) {
     varve *store = r->store;
     listing l = {r, below, aside};
-    char name[16];
-    snprintf(name, sizeof name, "%.*s", (int)strlen(below) - 1, below);
-    int dir = store->os->openat(store->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (dir < 0)
+    int dir = aside ? r->aside : store->log.dir;
+    return dir >= 0 && store->os->list(dir, note_file, &l) < 0
+               ? ve_fail_os(store, "%s/%s: cannot be listed", store->path, below)
+               : VARVE_OK;
+}
+
+int ve_repair_at(const ve_repair *r, const char *name, const char **ret_base) {
+    bool seg = strncmp(name, "seg/", 4) == 0, aside = strncmp(name, "quarantine/", 11) == 0;
+    *ret_base = name + (seg ? 4 : aside ? 11 : 0);
+    return seg ? r->store->log.dir : aside ? r->aside : r->store->dir;
+}
+
+/* A directory of the store, if it is there: a link is not followed. */
+static int open_if_there(ve_repair *r, const char *name, int *ret_dir) {
+    varve *store = r->store;
+    struct stat status;
+    *ret_dir = -1;
+    if (store->os->fstatat(store->dir, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? VARVE_OK
-                               : ve_fail_os(store, "%s/%s: cannot be opened", store->path, name);
-    int result = store->os->list(dir, note_file, &l) < 0
-                     ? ve_fail_os(store, "%s/%s: cannot be listed", store->path, name)
-                     : VARVE_OK;
-    store->os->close(dir);
-    return result;
+                               : ve_fail_os(store, "%s/%s: cannot be looked at", store->path, name);
+    int dir = ve_open_directory(store, name, false);
+    *ret_dir = dir < 0 ? -1 : dir;
+    return dir < 0 ? dir : VARVE_OK;
 }
 
 static int by_name(const void *a, const void *b) {
@@ -280,7 +292,9 @@ static int by_name(const void *a, const void *b) {
 static int look(ve_repair *r, ve_found *f) {
     varve *store = r->store;
     struct stat status;
-    int fd = store->os->openat(store->dir, f->name, O_RDONLY | O_NOFOLLOW, 0);
+    const char *base;
+    int dir = ve_repair_at(r, f->name, &base);
+    int fd = store->os->openat(dir, base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd < 0 && errno == ELOOP)
         return VARVE_OK; /* a link: none of ours */
     if (fd < 0 || store->os->fstat(fd, &status) < 0) {
@@ -343,14 +357,15 @@ static void decide(ve_repair *r, ve_found *f, uint32_t last) {
 
 int ve_repair_census(ve_repair *r) {
     varve *store = r->store;
-    store->log.dir = store->os->openat(store->dir, "seg", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (store->log.dir < 0 && errno != ENOENT)
-        return ve_fail_os(store, "%s/seg: cannot be opened", store->path);
-    if (store->log.dir < 0) {
+    int result = open_if_there(r, "seg", &store->log.dir);
+    if (result == VARVE_OK)
+        result = open_if_there(r, "quarantine", &r->aside);
+    if (result == VARVE_OK && store->log.dir < 0) {
         ve_repair_tell(r, VARVE_REPAIR_MENDED, "seg", 0, "is missing: made anew, empty");
         r->make_seg = true;
     }
-    int result = note_files(r, "seg/", false);
+    if (result == VARVE_OK)
+        result = note_files(r, "seg/", false);
     if (result == VARVE_OK)
         result = note_files(r, "quarantine/", true);
     if (r->count > 1)

@@ -25,7 +25,9 @@ static int place(ve_repair *r, const ve_found *f) {
     ve_segment *segment = store->log.segment[f->own - 1];
     if (segment->map != NULL)
         return VARVE_OK;
-    int fd = store->os->openat(store->dir, f->name, O_RDONLY | O_NOFOLLOW, 0);
+    const char *base;
+    int dir = ve_repair_at(r, f->name, &base);
+    int fd = store->os->openat(dir, base, O_RDONLY | O_NOFOLLOW, 0);
     if (fd < 0)
         return ve_fail_os(store, "%s/%s: cannot be opened", store->path, f->name);
     uint64_t size = f->size < UINT32_MAX ? f->size : UINT32_MAX;
@@ -166,7 +168,7 @@ int ve_repair_raw(ve_repair *r) {
             ve_repair_tell(r, VARVE_REPAIR_MENDED, "CONTROL", 72,
                            "the log does not end where it says: made anew");
         r->control_due = true;
-        ve_control_close(store);
+        ve_control_let_go(store);
         if ((result = ve_find_end_here(store, &state)) < 0)
             return result;
         r->tail = state.tail;

@@ -130,6 +130,7 @@ int cmd_repair(struct cli *cli, int argc, char **argv) {
     varve_options open;
     varve_options_init(&open);
     open.machine_id = varve_cstr(machine);
+    open.flags = cli->place_flags;
     open.lock_timeout_ms = cli->lock_timeout_ms;
     open.error = why;
     open.error_size = sizeof why;
