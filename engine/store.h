@@ -21,6 +21,7 @@
  *  compact, pack, gather, changes, manifest   packing (pack.h); gone, retain, forget, erased: erasure
  *  full                    what frees room where there is none
  *  snapshot                the files as they are, in another directory (snapshot.h)
+ *  repair*, told           a damaged store serves what is good (repair.h); what is known to be lost (told.h)
  *  verify, stat, errors, os   reading everything; figures; texts; the system calls
  */
 #ifndef VARVE_ENGINE_STORE_H
@@ -667,6 +668,7 @@ typedef struct ve_batch_session {
     vf_key key;    /* this and what follows: for the append that is under way */
     uint32_t same; /* the first session of the batch with this key: itself, most often */
     bool known, defined, introduced, deleted, checked;
+    bool nameless; /* its identity was lost to damage: it is said again */
     uint64_t last_seq, last_lsn, last_set;
     int64_t last_time;   /* last activity, INT64_MIN = none */
     uint64_t gone_below; /* records with a lower seq are gone, or will be */

@@ -382,6 +382,33 @@ static void a_packed_segment_that_is_missing_costs_what_it_held(void **state) {
         }
 }
 
+/* Who it was stood in the first record: the next one that comes says it again. */
+static void a_session_whose_name_is_lost_is_named_by_what_comes_next(void **state) {
+    (void)state;
+    char name[32];
+    for (int power = 0; power < 2; power++) {
+        char *copy = mending_copy(&w);
+        packed_name(name, 0);
+        tree_remove(copy, name);
+        mending_repair(NULL, copy, 0, &report);
+        assert_true(report.result == VARVE_OK && report.done.lost > 0);
+        varve *store = scratch_open(copy, 0);
+        scratch_append(store, "shared-1", "x", 2);
+        scratch_append(store, "shared-1", "y", 1);
+        if (power == 1) {
+            varve_close(&store);
+            tree_remove(copy, "CONTROL");
+            tree_remove(copy, "idx");
+            store = scratch_open(copy, 0);
+        }
+        varve_session session = scratch_session(store, "shared-1");
+        assert_str(session.session_id, "shared-1");
+        assert_true(work_verifies(store, 0));
+        varve_close(&store);
+        scratch_free(copy);
+    }
+}
+
 /* ---- Raw segments ---- */
 
 static void a_raw_segment_that_is_missing_costs_what_it_held(void **state) {
@@ -550,6 +577,7 @@ int main(void) {
         cmocka_unit_test(lost_records_are_named_by_session_and_seq),
         cmocka_unit_test(rows_that_are_lost_are_folded_from_the_events),
         cmocka_unit_test(a_packed_segment_that_is_missing_costs_what_it_held),
+        cmocka_unit_test(a_session_whose_name_is_lost_is_named_by_what_comes_next),
         cmocka_unit_test(a_raw_segment_that_is_missing_costs_what_it_held),
         cmocka_unit_test(the_last_raw_segment_that_is_missing_costs_what_it_held),
         cmocka_unit_test(damage_in_a_raw_segment_costs_what_stood_there),
