@@ -282,7 +282,10 @@ static int load_file(varve *store, ve_index *index, const ve_packed *file) {
     for (uint32_t b = vf_get32(file->footer.rows.count); b > 0 && result == VARVE_OK; b--) {
         vf_table table = table_of(file, b - 1);
         uint32_t size = vf_row_size(table);
+        rows.count = 0;
         result = load(store, file, b - 1, &rows);
+        if (store->repairing && ve_is_damage(result))
+            result = VARVE_OK; /* what is whole is taken */
         for (uint32_t i = 0; i < rows.count && result == VARVE_OK; i++)
             if (!ve_row_loaded(index, table, rows.numbers[i])) /* else a newer one is there */
                 result = ve_load_row(store, index, table, rows.numbers[i],
@@ -292,11 +295,23 @@ static int load_file(varve *store, ve_index *index, const ve_packed *file) {
     return result;
 }
 
+int ve_changes_hold(varve *store, const ve_packed *file) {
+    open_rows rows = {0};
+    int result = VARVE_OK;
+    for (uint32_t b = 0; b < vf_get32(file->footer.rows.count) && result == VARVE_OK; b++)
+        result = load(store, file, b, &rows);
+    close_rows(&rows);
+    return result;
+}
+
 int ve_changes_load(varve *store, ve_index *index, uint64_t *ret_from) {
     const ve_layout *layout = ve_layout_now(store);
     uint64_t from = ve_log_first(store);
     int result = layout == NULL ? VARVE_E_CORRUPT : VARVE_OK;
-    for (size_t i = layout == NULL ? 0 : layout->files; i > 0 && result == VARVE_OK; i--) {
+    size_t files = layout == NULL ? 0 : layout->files;
+    if (store->rows_files != 0 && store->rows_files - 1 < files)
+        files = store->rows_files - 1;
+    for (size_t i = files; i > 0 && result == VARVE_OK; i--) {
         ve_packed *file;
         int found = ve_layout_file(store, layout->file[i - 1]->first, &file);
         if (found < 0)

@@ -257,6 +257,8 @@ static int put_in_force(varve *store, uint64_t generation, const vf_manifest_ent
         result = ve_layout_follow(store);
     }
     ve_unlock(store, store->lock_append);
+    if (store->repairing) /* the next compaction does */
+        return result;
     return result == VARVE_OK ? ve_pack_clear(store, removed) : result;
 }
 
@@ -422,6 +424,12 @@ static int pack_gone_in_steps(varve *store, const ve_gone *gone, bool raw, varve
             least = 0;
         }
     }
+}
+
+int ve_pack_raw(varve *store) {
+    ve_gone none = {.store = store};
+    varve_compacted done = {.size = sizeof done};
+    return pack_gone(store, &none, true, &done);
 }
 
 static int pack_gone_locked(varve *store, bool erasing, varve_compacted *done) {

@@ -287,7 +287,9 @@ static int note_segment(varve_cursor *cursor) {
            record.lsn < cursor->limit) {
         at = record.lsn + vf_get32(record.frame.length);
         ve_hold_drop(cursor->store, &cursor->hold);
-        if (record.lsn <= cursor->after || !wanted_kind(cursor, record.frame.kind))
+        bool mine = !cursor->by_session || (vf_key_equal(record.frame.session, cursor->session) &&
+                                            vf_get64(record.frame.seq) <= cursor->from_seq);
+        if (record.lsn <= cursor->after || !mine || !wanted_kind(cursor, record.frame.kind))
             continue;
         if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
                      sizeof *cursor->marks))
@@ -335,8 +337,14 @@ static int next_backward(varve_cursor *cursor, ve_record *ret) {
             result = ve_log_frame(cursor->store, expected(cursor), lsn, &ret->frame);
         if (result == VARVE_OK)
             result = ve_log_older(cursor->store, lsn, &ret->frame, &cursor->at);
+        if (ve_is_damage(result)) { /* the way back is lost: what lies before is looked for */
+            cursor->scanning = true;
+            cursor->limit = lsn < cursor->limit ? lsn : cursor->limit;
+            cursor->segment = vf_lsn_segment(lsn);
+            return next_scanning_backward(cursor, ret);
+        }
         if (result < 0) {
-            cursor->at = 0; /* the way back is lost: told once */
+            cursor->at = 0;
             return result;
         }
         expect(cursor, &ret->frame);

@@ -176,7 +176,7 @@ static void ask_old_control(varve *store, ve_log_state *state) {
     store->os->close(fd);
 }
 
-static int find_end(varve *store, ve_log_state *ret_state) {
+int ve_find_end_here(varve *store, ve_log_state *ret_state) {
     ve_log_state state = {0};
     int result;
     ask_old_control(store, &state);
@@ -184,6 +184,8 @@ static int find_end(varve *store, ve_log_state *ret_state) {
     result = walk_log(&w);
     if (result < 0)
         return result;
+    if (store->published > state.witness)
+        state.witness = store->published;
     const ve_layout *layout = store->layout;
     ve_packed *packed;
     if (layout->files > 0) { /* what is packed was on disk before a manifest named it */
@@ -240,7 +242,7 @@ int ve_find_end(varve *store, ve_log_state *ret_state) {
         if (result < 0)
             return result;
         uint64_t generation = store->layout->generation;
-        result = find_end(store, ret_state);
+        result = ve_find_end_here(store, ret_state);
         /* What was missing may have gone because a newer manifest has it. */
         int again = ve_layout_read(store);
         if (again < 0 || store->layout->generation == generation)

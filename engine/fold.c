@@ -444,6 +444,14 @@ static void fold_absolute(const record *r, ve_group_row *session) {
     }
 }
 
+/* Whether who the session is stood in a record that was lost to damage. */
+static bool is_nameless(const record *r, const vf_hot *hot, const vf_cold *cold) {
+    uint64_t lsn = vf_get64(cold->ref[VF_REF_IDENTITY]);
+    vf_frame frame;
+    return lsn != 0 && !ve_le_flag(hot->flags, VF_SR_FORGOTTEN) &&
+           ve_is_damage(ve_log_ref(r->store, r->session, lsn, &frame, NULL));
+}
+
 static int fold_set(const record *r, ve_group_row *session) {
     vf_hot *hot = ve_hot(session);
     vf_cold *cold = ve_cold(session);
@@ -454,7 +462,7 @@ static int fold_set(const record *r, ve_group_row *session) {
     if (!ve_le_flag(hot->flags,
                     VF_SR_FORGOTTEN)) /* else what it would replace is not known any more */
         fold_absolute(r, session);
-    if (!ve_le_flag(hot->flags, VF_SR_DEFINED)) {
+    if (!ve_le_flag(hot->flags, VF_SR_DEFINED) || is_nameless(r, hot, cold)) {
         set_flag(hot, VF_SR_DEFINED, true);
         vf_put64(&cold->ref[VF_REF_IDENTITY], r->lsn);
     }

@@ -79,8 +79,9 @@ static int try_lock(varve *store, int fd, const char *name) {
 
 int ve_lock(varve *store, int fd, const char *name) {
     const ve_os *os = store->os;
-    if (store->given_up && (fd == store->lock_append || fd == store->lock_compact))
-        return VARVE_OK; /* held already */
+    bool held = store->given_up || store->repairing;
+    if (held && (fd == store->lock_append || fd == store->lock_compact))
+        return VARVE_OK;
     vf_lock_words *words = words_of(store, fd);
     int taken = try_lock(store, fd, name);
     int64_t begun = 0, pause = 20000;
@@ -136,7 +137,8 @@ void ve_wake_next(varve *store, le32 *wake, le32 *waiting, int count) {
 }
 
 void ve_unlock(varve *store, int fd) {
-    if (store->given_up && (fd == store->lock_append || fd == store->lock_compact))
+    bool held = store->given_up || store->repairing;
+    if (held && (fd == store->lock_append || fd == store->lock_compact))
         return;
     if (fd == store->lock_append)
         store->locked = false;

@@ -201,6 +201,8 @@ int ve_log_refresh(varve *store) {
         GAP_MAX = 1000
     }; /* lost segments are stepped over; a stray file with a high number is none of ours */
     found_segments found = {0};
+    if (store->log.listed)
+        return VARVE_OK;
     uint32_t highest = store->layout == NULL ? 0 : store->layout->first_raw - 1;
     if (store->os->list(store->log.dir, note_segment, &found) < 0) {
         free(found.numbers);
@@ -250,6 +252,8 @@ uint64_t ve_log_end(varve *store, uint32_t number) {
 int ve_log_measure(varve *store, ve_segment *segment) {
     char name[16];
     struct stat file;
+    if (segment->placed)
+        return VARVE_OK;
     ve_segment_name(name, segment->number);
     if (store->os->fstatat(store->log.dir, name, &file, AT_SYMLINK_NOFOLLOW) < 0) {
         if (errno == ENOENT) /* packed since, perhaps */

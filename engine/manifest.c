@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Writes a file whole under a name that is new: complete or not there. */
-static int write_whole(varve *store, const char *name, const uint8_t *bytes, size_t size) {
+/* Complete or not there. */
+int ve_write_whole(varve *store, const char *name, const uint8_t *bytes, size_t size) {
     const ve_os *os = store->os;
     const char *temporary = "tmp.manifest"; /* one compaction at a time */
     int fd = ve_make_file(os, &store->share, store->dir, temporary, O_RDWR | O_TRUNC);
@@ -41,6 +41,35 @@ static vf_manifest_entry entry_of(const ve_packed *file) {
     return entry;
 }
 
+/* Seals and writes a manifest of which the entries stand in 'bytes' behind the header. */
+static int write_manifest(varve *store, uint64_t generation, uint8_t *bytes, size_t count) {
+    size_t size = VF_MANIFEST_HEADER + count * VF_MANIFEST_ENTRY;
+    vf_manifest_header header = {0};
+    memcpy(header.store_uuid, store->ident.uuid, 16);
+    vf_put64(&header.generation, generation);
+    vf_put32(&header.entries, (uint32_t)count);
+    memcpy(bytes, &header, sizeof header);
+    char name[32];
+    ve_manifest_name(name, generation);
+    if (size > VF_MANIFEST_MAX)
+        return ve_fail(store, VARVE_E_TOO_BIG, "%s: too many packed segments for a manifest",
+                       store->path);
+    vf_manifest_seal(bytes, size);
+    return ve_write_whole(store, name, bytes, size);
+}
+
+int ve_manifest_put(varve *store, uint64_t generation, const vf_manifest_entry *entries,
+                    size_t count) {
+    uint8_t *bytes = calloc(count + 1, VF_MANIFEST_ENTRY);
+    if (bytes == NULL)
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+    if (count > 0)
+        memcpy(bytes + VF_MANIFEST_HEADER, entries, count * sizeof *entries);
+    int result = write_manifest(store, generation, bytes, count);
+    free(bytes);
+    return result;
+}
+
 int ve_manifest_write(varve *store, uint64_t generation, const vf_manifest_entry *entry) {
     const ve_layout *layout = store->layout;
     size_t room = VF_MANIFEST_HEADER + (layout->files + 1) * VF_MANIFEST_ENTRY, count = 0;
@@ -61,22 +90,7 @@ int ve_manifest_write(varve *store, uint64_t generation, const vf_manifest_entry
         one = entry_of(file);
         memcpy(bytes + VF_MANIFEST_HEADER + count++ * VF_MANIFEST_ENTRY, &one, sizeof one);
     }
-    size_t size = VF_MANIFEST_HEADER + count * VF_MANIFEST_ENTRY;
-    vf_manifest_header header = {0};
-    memcpy(header.store_uuid, store->ident.uuid, 16);
-    vf_put64(&header.generation, generation);
-    vf_put32(&header.entries, (uint32_t)count);
-    memcpy(bytes, &header, sizeof header);
-    char name[32];
-    ve_manifest_name(name, generation);
-    int result = size > VF_MANIFEST_MAX
-                     ? ve_fail(store, VARVE_E_TOO_BIG,
-                               "%s: too many packed segments for a manifest", store->path)
-                     : VARVE_OK;
-    if (result == VARVE_OK) {
-        vf_manifest_seal(bytes, size);
-        result = write_whole(store, name, bytes, size);
-    }
+    int result = write_manifest(store, generation, bytes, count);
     free(bytes);
     return result;
 }

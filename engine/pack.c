@@ -309,12 +309,34 @@ static int add_table(ve_pack *pack, size_t *used, const void *items, size_t coun
     return VARVE_OK;
 }
 
+static int by_from(const void *a, const void *b) {
+    uint64_t p = vf_get64(((const vf_hole *)a)->from), q = vf_get64(((const vf_hole *)b)->from);
+    return p < q ? -1 : p > q;
+}
+
+/* One hole may have been noted twice: by recovery in a segment's header, and when its records were read. They stand in
+ * order, apart from each other. */
+static void order_holes(ve_pack *pack) {
+    size_t kept = 0;
+    if (pack->holes > 1)
+        qsort(pack->hole, pack->holes, sizeof *pack->hole, by_from);
+    for (size_t i = 0; i < pack->holes; i++) {
+        vf_hole *last = kept > 0 ? &pack->hole[kept - 1] : NULL;
+        if (last == NULL || vf_get64(pack->hole[i].from) > vf_get64(last->to))
+            pack->hole[kept++] = pack->hole[i];
+        else if (vf_get64(pack->hole[i].to) > vf_get64(last->to))
+            last->to = pack->hole[i].to;
+    }
+    pack->holes = kept;
+}
+
 static int write_tables(ve_pack *pack) {
     static const uint8_t zeros[8];
     vf_packed_footer *footer = &pack->footer;
     const ve_pack_area *main_area = &pack->area[VE_AREA_MAIN], *pins = &pack->area[VE_AREA_PINS];
     le32 *order = NULL;
     size_t used = 0;
+    order_holes(pack);
     int result = write_bytes(pack, zeros, (size_t)(-pack->at & 7));
     vf_put64(&footer->tables_at, pack->at);
     if (result == VARVE_OK)

@@ -70,6 +70,8 @@ int ve_changes_put(ve_pack *pack, const ve_changes *changes);
 void ve_changes_free(ve_changes *changes);
 /* Writes the rows of packed segments as one: of each row the newest. */
 int ve_changes_merge(ve_pack *pack, ve_packed *const *file, size_t files);
+/* Whether all index rows of a packed segment can be read: VARVE_OK, or damage. */
+int ve_changes_hold(varve *store, const ve_packed *file);
 /* Puts the rows of all packed segments into an index that is being made; *ret_from: the log is to be folded from there. */
 int ve_changes_load(varve *store, ve_index *index, uint64_t *ret_from);
 
@@ -133,14 +135,21 @@ int ve_pack_lock(varve *store);
 int ve_pack_job(varve *store, ve_job *job, bool last, uint32_t tier, uint64_t raw_bytes, varve_compacted *done);
 /* Packs again whatever holds records that tombstones say are gone. 'erasing': or any word of a forgotten session. */
 int ve_pack_gone(varve *store, bool erasing, varve_compacted *done);
+/* Packs all raw segments; both locks are held. */
+int ve_pack_raw(varve *store);
 /* Removes what is not in force any more. */
 int ve_pack_clear(varve *store, uint64_t *removed);
 
 /* ---- manifest.c ---- */
 
+/* Writes a file of the store's directory whole, under LOCK.compact: what stood under the name is replaced at once. */
+int ve_write_whole(varve *store, const char *name, const uint8_t *bytes, size_t size);
+
 /* Puts files in force: writes manifest.<generation> with the layout's files, of which those in [first_lsn, end_lsn) are
  * replaced by 'entry', and syncs it. */
 int ve_manifest_write(varve *store, uint64_t generation, const vf_manifest_entry *entry);
+/* The same for these files and no others; they stand in the order of the log. */
+int ve_manifest_put(varve *store, uint64_t generation, const vf_manifest_entry *entries, size_t count);
 /* Removes what no manifest names any more: packed segments, raw ones that are packed, older manifests, left-overs. Raw
  * segments that were damaged go to quarantine instead. Adds the bytes that it removed to *removed. All files of the layout
  * in force must be open. */

@@ -136,6 +136,7 @@ static int find_sessions(ve_plan *p) {
     for (size_t i = 0; i < p->batch->session_count; i++) {
         ve_batch_session *session = &p->batch->sessions[i];
         session->known = session->defined = session->introduced = session->deleted = false;
+        session->nameless = false;
         session->last_seq = UINT64_MAX;
         session->last_lsn = session->last_set = session->gone_below = 0;
         session->last_time = INT64_MIN;
@@ -149,7 +150,8 @@ static int find_sessions(ve_plan *p) {
         const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
         varve_str machine, id;
         vf_text wanted = machine_of(p, session);
-        if (ve_identity(p->store, cold, &machine, &id) == VARVE_OK &&
+        int named = ve_identity(p->store, cold, &machine, &id);
+        if (named == VARVE_OK &&
             (!same(id, p->batch->texts + session->id_at, session->id_size) ||
              !same(machine, wanted.ptr, wanted.size)))
             return ve_fail(p->store, VARVE_E_CONFLICT,
@@ -158,6 +160,9 @@ static int find_sessions(ve_plan *p) {
         session->known = true;
         session->defined = ve_le_flag(hot->flags, VF_SR_DEFINED);
         session->deleted = ve_le_flag(hot->flags, VF_SR_DELETED);
+        session->nameless = session->defined && !session->deleted && ve_is_damage(named) &&
+                            !ve_le_flag(hot->flags, VF_SR_FORGOTTEN) &&
+                            vf_get64(cold->ref[VF_REF_IDENTITY]) != 0;
         session->last_seq = vf_get64(hot->last_seq);
         session->last_lsn = vf_get64(hot->last_lsn);
         session->last_set = vf_get64(cold->ref[VF_REF_LAST_SET]);
@@ -251,8 +256,10 @@ static int add_record(ve_plan *p, size_t i) {
         result =
             record->carried ? ve_place_fork(p, session, record) : resolve_fork(p, session, record);
     uint8_t kind = record->fell_back ? VF_KIND_SESSION : record->kind;
-    if (result == VARVE_OK && kind != VF_KIND_FORK && !session->defined && !session->introduced) {
-        session->introduced = true;
+    bool unknown = !session->defined && !session->introduced;
+    if (result == VARVE_OK && kind != VF_KIND_FORK && (unknown || session->nameless)) {
+        session->introduced = session->introduced || unknown;
+        session->nameless = false;
         result = add_session_record(p, VF_KIND_SESSION, number, NULL, vf_get_i64(frame->time), 0);
     }
     if (result < 0)

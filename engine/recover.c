@@ -218,7 +218,7 @@ int ve_rebuild(varve *store, uint64_t tail) {
     return result;
 }
 
-/* Whether some records are gone, so that events alone do not tell everything. */
+/* Whether some records are gone, or lost, so that events alone do not tell everything. */
 static int is_trimmed(varve *store, bool *ret_trimmed) {
     const ve_layout *layout = ve_layout_now(store);
     *ret_trimmed = false;
@@ -227,6 +227,7 @@ static int is_trimmed(varve *store, bool *ret_trimmed) {
         int found = ve_layout_file(store, layout->file[i]->first, &file);
         if (found < 0)
             return found;
+        *ret_trimmed = vf_get32(file->footer.holes.count) > 0;
         for (uint32_t s = 0; s < vf_get32(file->footer.sessions.count) && !*ret_trimmed; s++) {
             const vf_packed_session *session =
                 vf_packed_item(file->map, &file->footer.sessions, s, VF_PACKED_SESSION);

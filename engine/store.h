@@ -21,6 +21,7 @@
  *  compact, pack, gather, changes, manifest   packing (pack.h); gone, retain, forget, erased: erasure
  *  full                    what frees room where there is none
  *  snapshot                the files as they are, in another directory (snapshot.h)
+ *  repair*, told           a damaged store serves what is good (repair.h); what is known to be lost (told.h)
  *  verify, stat, errors, os   reading everything; figures; texts; the system calls
  */
 #ifndef VARVE_ENGINE_STORE_H
@@ -49,6 +50,7 @@ typedef struct ve_segment {
     const uint8_t *map; /* NULL = not mapped */
     size_t map_size;    /* reserved addresses; may go beyond the file's end */
     uint64_t file_size; /* when last looked at */
+    bool placed;        /* by a repair: it is another file than its number says, and is not looked at again */
 } ve_segment;
 
 typedef struct ve_log {
@@ -56,6 +58,7 @@ typedef struct ve_log {
     uint32_t count;       /* highest number seen */
     uint32_t room;
     int dir;        /* seg/ */
+    bool listed;    /* a repair has said which there are */
     void **retired; /* mappings that were replaced; kept until close for pointers given out */
     size_t *retired_size;
     uint32_t *retired_number; /* whose mapping it was */
@@ -236,6 +239,10 @@ struct varve {
     ve_share share;
     bool locked; /* this handle holds the append lock */
     bool given_up; /* the index is in memory only, and both locks are held: full.c */
+    bool repairing;  /* a repair holds both locks: what is replaced is not cleared away, index rows that are damaged are
+                      stepped over */
+    size_t rows_files; /* of a repair: index rows are taken from so many packed segments less one, from the first on; 0 = from all */
+    uint64_t published; /* of a repair: everything before it was in the store, so that damage to it is no torn tail */
     int lock_timeout_ms;
     uint64_t close_budget; /* bytes to compact when the handle is closed */
     uint32_t pack_block;   /* what the compaction that runs was told; 0 = as its tier says */
@@ -650,6 +657,8 @@ typedef struct ve_log_state {
     bool packed;         /* the log ends with what is packed: a new segment is to be begun */
 } ve_log_state;
 int ve_find_end(varve *store, ve_log_state *ret_state);
+/* The same by the layout in force. */
+int ve_find_end_here(varve *store, ve_log_state *ret_state);
 int ve_rebuild(varve *store,
                uint64_t tail); /* a new index generation from the log; under the lock */
 /* Folds the log into an empty index: what packed rows say, then the records behind them. */
@@ -673,6 +682,7 @@ typedef struct ve_batch_session {
     vf_key key;    /* this and what follows: for the append that is under way */
     uint32_t same; /* the first session of the batch with this key: itself, most often */
     bool known, defined, introduced, deleted, checked;
+    bool nameless; /* its identity was lost to damage: it is said again */
     uint64_t last_seq, last_lsn, last_set;
     int64_t last_time;   /* last activity, INT64_MIN = none */
     uint64_t gone_below; /* records with a lower seq are gone, or will be */

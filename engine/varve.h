@@ -625,6 +625,38 @@ VARVE_API int varve_merge(varve *store, varve *from, varve_merged *ret_merged);
 /* Throws the index away and makes it anew from the log. */
 VARVE_API int varve_reindex(varve *store);
 
+/* Makes a damaged store serve what is good, moves what is not to its quarantine/, and tells what is lost. Works on stores that
+ * varve_open refuses; waits for other writers as options say, and keeps them out meanwhile. Deletes nothing. What is wrong
+ * with a file in one bit is put right. Killed at any moment, another call finishes; on a store without damage it changes
+ * nothing. What was told as lost stands in the file LOST from then on, so that varve_verify takes it for known. Of options
+ * machine_id is used if STORE is lost. 'tell' (may be NULL) is called for each thing that is mended, or would be. */
+enum { VARVE_REPAIR_DRY_RUN = 1 << 0 }; /* tell only: nothing is changed */
+enum { VARVE_REPAIR_MENDED, /* without loss */
+       VARVE_REPAIR_LOST,   /* a part of the log, or records of a session, are not served any more */
+       VARVE_REPAIR_LEFT }; /* cannot be mended */
+typedef struct varve_repair_step {
+    size_t size;
+    int kind;                /* VARVE_REPAIR_* */
+    const char *file;        /* below the store's directory */
+    uint64_t offset;
+    uint64_t bytes;          /* LOST: that are not served, 0 = not known */
+    const char *what;        /* one line: what is wrong, and what becomes of it */
+    int has_session;         /* LOST: these records of a session: */
+    varve_key session;
+    varve_str session_id, machine_id; /* absent: its name is lost too */
+    uint64_t first_seq, last_seq;
+} varve_repair_step;
+typedef struct varve_repaired {
+    size_t size;
+    uint64_t mended;         /* things that were put in order; 0 = there was nothing to do */
+    uint64_t moved;          /* files that went to quarantine/ */
+    uint64_t lost, lost_bytes, lost_records; /* parts of the log; as far as it can be told */
+    uint64_t left;           /* what could not be mended */
+} varve_repaired;
+VARVE_API int varve_repair(const char *path, const varve_options *options, uint32_t flags,
+                           void (*tell)(void *context, const varve_repair_step *step), void *context,
+                           varve_repaired *ret_repaired);
+
 /* Makes a store in directory 'dest' that has everything published when the call began, or brings one that was made so up to
  * date, while others append and compact; any handle will do. Files that never change again are hard links, where they cannot
  * be they share their blocks or are copied; only the segment that is being written is copied again each time. On disk when

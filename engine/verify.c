@@ -1,7 +1,7 @@
 /*
  * Verification: reads everything, tells each finding, repairs nothing. SPEC.md gives the checks.
  */
-#include "engine/store.h"
+#include "engine/told.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@ typedef struct {
     int faults;
     bool damaged; /* one of them is more than a sync that failed */
     uint64_t tail;
+    ve_ranges told; /* what a repair has told to be lost: known, no fault */
 } verification;
 
 static void tell(verification *v, int error, const char *file, uint64_t offset, const char *format,
@@ -37,6 +38,11 @@ static void tell(verification *v, int error, const char *file, uint64_t offset, 
 }
 
 /* ---- The log ---- */
+
+/* What a part of the log that is lost counts as: a fault, unless a repair has told of it. */
+static int is_known(const verification *v, uint64_t from, uint64_t to) {
+    return ve_ranges_have(&v->told, from, to) ? 0 : VARVE_E_CORRUPT;
+}
 
 static void check_session_chain(verification *v, const char *file, uint64_t lsn,
                                 const vf_frame *frame) {
@@ -65,11 +71,12 @@ static void check_session_chain(verification *v, const char *file, uint64_t lsn,
     }
     vf_frame before;
     const vf_key *whose = frame->kind == VF_KIND_FORK ? NULL : &frame->session;
-    if (prev >= lsn || ve_log_frame(v->store, whose, prev, &before) < 0)
-        tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
-             "the session's record before this one (seq %llu) cannot be read",
-             (unsigned long long)seq - 1);
-    else if ((frame->kind != VF_KIND_FORK && !vf_key_equal(before.session, frame->session)) ||
+    if (prev >= lsn || ve_log_frame(v->store, whose, prev, &before) < 0) {
+        if (prev >= lsn || !ve_ranges_have(&v->told, prev, prev + VF_RECORD_ALIGN))
+            tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
+                 "the session's record before this one (seq %llu) cannot be read",
+                 (unsigned long long)seq - 1);
+    } else if ((frame->kind != VF_KIND_FORK && !vf_key_equal(before.session, frame->session)) ||
              vf_get64(before.seq) + 1 != seq)
         tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
              "seq %llu does not follow the session's record before", (unsigned long long)seq);
@@ -108,7 +115,7 @@ static uint32_t check_segment(verification *v, uint32_t number, const char *file
     ve_record record;
     uint64_t damage;
     if (segment->hole_from != 0)
-        tell(v, VARVE_E_CORRUPT, file, 80,
+        tell(v, is_known(v, segment->hole_from, segment->hole_to), file, 80,
              "recovery found acknowledged data damaged from segment %u offset %u to segment %u "
              "offset %u",
              vf_lsn_segment(segment->hole_from), vf_lsn_offset(segment->hole_from),
@@ -153,7 +160,7 @@ static void check_packed(verification *v, ve_packed *packed) {
         const vf_hole *hole =
             vf_packed_item(packed->map, &packed->footer.holes, i, sizeof(vf_hole));
         uint64_t from = vf_get64(hole->from), to = vf_get64(hole->to);
-        tell(v, VARVE_E_CORRUPT, file, 0,
+        tell(v, is_known(v, from, to), file, 0,
              "was damaged before it was packed, from segment %u offset %u to segment %u offset %u",
              vf_lsn_segment(from), vf_lsn_offset(from), vf_lsn_segment(to), vf_lsn_offset(to));
     }
@@ -175,8 +182,17 @@ static void check_log(verification *v) {
         tell(v, VARVE_E_CORRUPT, "manifest", 0, "%s", ve_error(v->store));
         return;
     }
-    for (size_t i = 0; i < layout->files; i++)
+    uint64_t end = vf_lsn(1, 0);
+    for (size_t i = 0; i < layout->files; end = layout->file[i++]->end) {
+        uint64_t first = layout->file[i]->first;
+        if (first > end)
+            tell(v, is_known(v, end, first), "manifest", 0,
+                 "no packed segment holds what lies from segment %u offset %u to segment %u offset "
+                 "%u",
+                 vf_lsn_segment(end), vf_lsn_offset(end), vf_lsn_segment(first),
+                 vf_lsn_offset(first));
         check_packed(v, layout->file[i]);
+    }
     uint32_t last = vf_lsn_segment(v->tail), chain = 0;
     char file[32];
     if (layout->files > 0 && layout->file[layout->files - 1]->checked)
@@ -417,8 +433,12 @@ int varve_verify(varve *store, uint32_t flags,
         return result;
     verification v = {.store = store, .tell = tell_one, .context = context, .tail = ve_tail(store)};
     ve_layout *layout;
-    if ((result = ve_layout_keep(store, v.tail, &layout)) < 0)
+    if ((result = ve_told_read(store, &v.told)) == VARVE_OK)
+        result = ve_layout_keep(store, v.tail, &layout);
+    if (result < 0) {
+        ve_ranges_free(&v.told);
         return result;
+    }
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
     store->reading = layout;
     check_identity(&v);
@@ -431,5 +451,6 @@ int varve_verify(varve *store, uint32_t flags,
     if (deep && v.damaged)
         tell(&v, 0, "idx", 0, "is not compared with the log, of which a part is damaged");
     result = check_index(&v, deep && !v.damaged);
+    ve_ranges_free(&v.told);
     return result < 0 ? result : v.faults;
 }

@@ -172,3 +172,47 @@ void vf_manifest_seal(uint8_t *bytes, size_t size) {
     vf_put64(&header.sum, sum_of(bytes, size));
     memcpy(bytes, &header, sizeof header);
 }
+
+static int lost_entries_hold(const uint8_t *bytes, uint32_t count) {
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        le64 from, to;
+        memcpy(&from, bytes + (size_t)i * VF_LOST_ENTRY, sizeof from);
+        memcpy(&to, bytes + (size_t)i * VF_LOST_ENTRY + sizeof from, sizeof to);
+        if (vf_get64(from) <= end || vf_get64(to) <= vf_get64(from))
+            return 0;
+        end = vf_get64(to);
+    }
+    return 1;
+}
+
+vf_result vf_lost_check(const uint8_t *bytes, size_t size, vf_lost_header *ret_header) {
+    vf_lost_header header;
+    if (size < sizeof header)
+        return VF_SHORT;
+    memcpy(&header, bytes, sizeof header);
+    if (memcmp(header.magic, VF_LOST_MAGIC, sizeof header.magic) != 0)
+        return VF_BAD_MAGIC;
+    if (sum_of(bytes, size) != vf_get64(header.sum))
+        return VF_BAD_SUM;
+    vf_result result = vf_features_check(&header.features, NULL);
+    if (result != VF_OK)
+        return result;
+    uint32_t count = vf_get32(header.entries);
+    if (size > VF_LOST_MAX || size != VF_LOST_HEADER + (uint64_t)count * VF_LOST_ENTRY ||
+        !lost_entries_hold(bytes + VF_LOST_HEADER, count))
+        return VF_BAD_FIELD;
+    *ret_header = header;
+    return VF_OK;
+}
+
+void vf_lost_seal(uint8_t *bytes, size_t size) {
+    vf_lost_header header;
+    assert(size >= sizeof header && size <= VF_LOST_MAX);
+    memcpy(&header, bytes, sizeof header);
+    memcpy(header.magic, VF_LOST_MAGIC, sizeof header.magic);
+    vf_features_fill(&header.features);
+    memcpy(bytes, &header, sizeof header);
+    vf_put64(&header.sum, sum_of(bytes, size));
+    memcpy(bytes, &header, sizeof header);
+}

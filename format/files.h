@@ -179,4 +179,21 @@ _Static_assert(sizeof(vf_manifest_entry) == VF_MANIFEST_ENTRY, "manifest entry")
 vf_result vf_manifest_check(const uint8_t *bytes, size_t size, vf_manifest_header *ret_header);
 void vf_manifest_seal(uint8_t *bytes, size_t size);
 
+/* LOST: parts of the log that a repair has told to be lost, so that they are known. Header, then ranges. */
+enum { VF_LOST_HEADER = 64, VF_LOST_ENTRY = 16, VF_LOST_MAX = 16 << 20 };
+#define VF_LOST_MAGIC "VARVELST"
+typedef struct {
+    uint8_t magic[8];       /*  0 */
+    le64 sum;               /*  8 XXH3-64 of bytes 16..end, seed 0 */
+    vf_features features;   /* 16 */
+    uint8_t store_uuid[16]; /* 32 */
+    le32 entries;           /* 48 of 16 bytes: le64 from, to; they rise, with something between */
+    le32 reserved0;         /* 52 zero */
+    le64 reserved1;         /* 56 zero */
+} vf_lost_header;
+_Static_assert(sizeof(vf_lost_header) == VF_LOST_HEADER, "LOST header");
+/* A whole file in memory: SHORT, BAD_MAGIC, BAD_SUM, BAD_VERSION, BAD_FIELD. */
+vf_result vf_lost_check(const uint8_t *bytes, size_t size, vf_lost_header *ret_header);
+void vf_lost_seal(uint8_t *bytes, size_t size);
+
 #endif

@@ -322,6 +322,38 @@ static void what_is_whole_of_a_damaged_raw_segment_is_packed(void **state) {
     free_store(&w);
 }
 
+/* What recovery found is noted in a segment's header: packing meets the same damage once more. */
+static void what_recovery_found_damaged_is_packed_too(void **state) {
+    (void)state;
+    static whole_store w;
+    make_store(&w, false);
+    w.first = vf_lsn(2, 0);
+    w.end = vf_lsn(3, 0);
+    for (uint32_t i = 0; i < (work_long() ? 60 : 8); i++) {
+        char *copy = copy_of(&w);
+        damage d = {&w, copy, false};
+        size_t lost = 0, later = 0;
+        varve *store;
+        for (uint32_t flips = 0; flips < 1 + i % 3; flips++)
+            tree_flip(copy, "seg/00000002.log", 6000 + work_mix(i, flips, 34) % 40000, 3);
+        tree_remove(copy, "idx");
+        tree_flip(copy, "CONTROL", offsetof(vf_control, boot_id), 1); /* another boot: 'synced' is a witness */
+        assert_true(opened(&d, 0, &store));
+        assert_true(served(&w, store, w.first, w.end, &lost) && lost > 0 && varve_verify(store, 0, NULL, NULL) > 0);
+        assert_true(compacts(store) && served(&w, store, w.first, w.end, &later));
+        assert_int_equal(lost, later);
+        varve_close(&store);
+        tree_remove(copy, "CONTROL");
+        assert_true(opened(&d, 0, &store));
+        assert_true(served(&w, store, w.first, w.end, &later) && sessions_read(store));
+        assert_int_equal(lost, later);
+        assert_true(work_append(store, w.book, 6, 0, VARVE_NONE));
+        varve_close(&store);
+        scratch_free(copy);
+    }
+    free_store(&w);
+}
+
 int main(void) {
     work_in_memory();
     const struct CMUnitTest tests[] = {
@@ -329,6 +361,7 @@ int main(void) {
         cmocka_unit_test(a_packed_segment_that_is_cut_or_gone_costs_what_it_held),
         cmocka_unit_test(a_damaged_manifest_is_told_and_nothing_is_touched),
         cmocka_unit_test(what_is_whole_of_a_damaged_raw_segment_is_packed),
+        cmocka_unit_test(what_recovery_found_damaged_is_packed_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,8 @@ static const struct command {
      "what the store holds, and its size"},
     {"verify", cmd_verify, NULL,
      "read the whole store and report damage"},
+    {"repair", cmd_repair, NULL,
+     "make a damaged store serve what is good"},
     {"reindex", cmd_reindex, NULL,
      "make the store's index anew from its log"},
 };
