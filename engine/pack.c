@@ -364,15 +364,22 @@ static int write_tables(ve_pack *pack) {
     return write_bytes(pack, pack->plain, used);
 }
 
-/* Sum over the first bytes of the file, as the system has them. */
-static int sum_file(ve_pack *pack, uint64_t size, le64 *ret_sum) {
+/* Sum over the first bytes of the file, as the system has them. 'whole': and what a reader would check before it believes
+ * the file; one that was made of a damaged index must not take the place of the log. */
+static int sum_file(ve_pack *pack, uint64_t size, bool whole, le64 *ret_sum) {
     void *map = pack->store->os->mmap(size, PROT_READ, MAP_SHARED, pack->fd, 0);
     if (map == MAP_FAILED)
         return ve_fail_os(pack->store, "%s/seg/%08u.seg: cannot be mapped", pack->store->path,
                           pack->number);
+    vf_packed_footer footer;
+    int read_only;
     vf_put64(ret_sum, vf_sum64(map, (size_t)size, 0));
+    vf_result checked = whole ? vf_packed_check(map, (size_t)size, &footer, &read_only) : VF_OK;
     pack->store->os->munmap(map, (size_t)size);
-    return VARVE_OK;
+    return checked == VF_OK ? VARVE_OK
+                            : ve_fail(pack->store, VARVE_E_INDEX,
+                                      "%s/idx: the index does not fit the log, nothing was packed: run varve reindex",
+                                      pack->store->path);
 }
 
 int ve_pack_finish(ve_pack *pack, vf_manifest_entry *ret_entry) {
@@ -384,7 +391,7 @@ int ve_pack_finish(ve_pack *pack, vf_manifest_entry *ret_entry) {
     if (result == VARVE_OK)
         result = write_tables(pack);
     if (result == VARVE_OK)
-        result = sum_file(pack, pack->at, &footer->file_sum);
+        result = sum_file(pack, pack->at, false, &footer->file_sum);
     if (result < 0)
         return result;
     memcpy(footer->store_uuid, pack->store->ident.uuid, 16);
@@ -400,7 +407,7 @@ int ve_pack_finish(ve_pack *pack, vf_manifest_entry *ret_entry) {
                                .tier = footer->tier,
                                .events = footer->events};
     if ((result = write_bytes(pack, footer, sizeof *footer)) == VARVE_OK)
-        result = sum_file(pack, pack->at, &entry.sum);
+        result = sum_file(pack, pack->at, true, &entry.sum);
     if (result == VARVE_OK && pack->store->os->fsync(pack->fd) < 0)
         result = ve_fail_os(pack->store, "%s/seg/%08u.seg: cannot be synced", pack->store->path,
                             pack->number);

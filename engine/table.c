@@ -246,12 +246,20 @@ static int open_tables(varve *store, ve_index *index, bool make) {
     return VARVE_OK;
 }
 
+/* A bucket is added when the words would be too many for those that there are, and so never before. A writer that dies
+ * leaves one that is due to the next. */
+static bool buckets_hold(uint64_t buckets, uint64_t keyed) {
+    enum { DUE_MAX = 64 };
+    uint64_t most = keyed == 0 ? 1 : (keyed + VF_BUCKET_LOAD - 1) / VF_BUCKET_LOAD;
+    return buckets != 0 && buckets <= most && most - buckets <= DUE_MAX;
+}
+
 bool ve_heads_hold(const ve_index *index) {
     for (uint32_t t = 0; t < VF_TABLES; t++) {
         const vf_table_head *head = index->table[t].head;
         uint64_t rows = ve_word(&head->rows), buckets = ve_word(&head->buckets),
                  keyed = ve_word(&head->keyed);
-        if (keyed > rows + 1 || rows > UINT32_MAX || buckets == 0 || buckets > keyed + 1 ||
+        if (keyed > rows + 1 || rows > UINT32_MAX || !buckets_hold(buckets, keyed) ||
             ve_word(&head->overflow) > keyed)
             return false;
     }

@@ -106,9 +106,10 @@ const struct price *prices_find(const struct price_table *table, const char *mod
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const char *name = table->rows[middle].model;
-        int order = strncmp(name, model, size);
-        if (order == 0 && name[size] != '\0') {
-            order = 1;
+        size_t name_size = strlen(name); /* the model's may hold a NUL */
+        int order = memcmp(name, model, name_size < size ? name_size : size);
+        if (order == 0) {
+            order = name_size < size ? -1 : name_size > size;
         }
         if (order == 0) {
             return &table->rows[middle];

@@ -59,13 +59,19 @@ has_compiler() {
 # The library by its pkg-config name; a static yajl lies beside its headers in the same package.
 has_library() { have pkg-config && pkg-config --exists "$1"; }
 
+# clang's runtime libraries for sanitizers and fuzzing are a package of their own in some distributions.
+has_fuzzer() { have clang && [ -f "$(clang -print-file-name="libclang_rt.fuzzer-$(uname -m).a")" ]; }
+
 has_module() { have python3 && python3 -c "import $1" >/dev/null 2>&1; }
 
-# Prints what is missing, one word each: compiler, clang, cmake, make, pkg-config, a library, a command, a
+# Prints what is missing, one word each: compiler, clang, fuzzer, cmake, make, pkg-config, a library, a command, a
 # Python module.
 missing() {
     has_compiler || echo compiler
-    if [ "$clang_too" = yes ] && ! have clang; then echo clang; fi
+    if [ "$clang_too" = yes ]; then
+        have clang || echo clang
+        has_fuzzer || echo fuzzer
+    fi
     if ! have cmake || ! version_ok "$(cmake_version)"; then echo cmake; fi
     have make || echo make
     have pkg-config || echo pkg-config
@@ -99,6 +105,12 @@ fi
 package() {
     case $family:$1 in
         debian:compiler) echo "gcc libc6-dev" ;;
+        debian:fuzzer)
+            version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')
+            runtime="libclang-rt${version:+-$version}-dev"
+            if apt-cache show "$runtime" >/dev/null 2>&1; then echo "$runtime"; else echo clang; fi
+            ;;
+        fedora:fuzzer | arch:fuzzer | alpine:fuzzer) echo compiler-rt ;;
         debian:libxxhash) echo libxxhash-dev ;;
         debian:libzstd) echo libzstd-dev ;;
         debian:yajl) echo libyajl-dev ;;
@@ -135,6 +147,7 @@ package() {
         *:cmake) echo "cmake >= $cmake_wanted" ;;
 
         other:compiler) echo "gcc or clang" ;;
+        macos:fuzzer | other:fuzzer) echo "clang's runtime libraries (compiler-rt)" ;;
         other:libxxhash) echo "xxHash (with headers)" ;;
         other:libzstd) echo "zstd (with headers)" ;;
         other:yajl) echo "yajl 2 (with headers)" ;;
