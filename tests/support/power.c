@@ -74,6 +74,9 @@ static int steps_of(const life *l, const char *told, uint32_t least, uint32_t mo
 /* A sync has failed: the step is done all the same, or nothing of it; the handle says why, and answers as before. */
 static bool bears_a_failed_sync(life *l, int result) {
     char letter = l->w->p->steps[l->at];
+    if (l->sync_failed && !l->w->p->fails_on)
+        return work_wrong("step %u (%c): %d, though the disk works again: %s", l->at, letter, result, varve_last_error(l->store));
+    l->w->p->failed_in = letter;
     bool reopened = letter == 'o' && l->store == NULL;
     if (!reopened && varve_last_error(l->store)[0] == 0)
         return work_wrong("step %u (%c): %d and no word", l->at, letter, result);
