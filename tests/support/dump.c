@@ -129,10 +129,10 @@ static void put_sessions(dump *d, bool write) {
 
 static bool is_deleted(const dump *d, const varve_event *event) {
     for (size_t i = 0; i < d->sessions; i++)
-        if (d->deleted[i] && strlen(d->id[i]) == event->session_id.size &&
+        if (d->deleted[i] && strlen(d->id[i]) == event->session_id.size && event->session_id.size > 0 &&
             memcmp(d->id[i], event->session_id.ptr, event->session_id.size) == 0 &&
             strlen(d->machine[i]) == event->machine_id.size &&
-            memcmp(d->machine[i], event->machine_id.ptr, event->machine_id.size) == 0)
+            (event->machine_id.size == 0 || memcmp(d->machine[i], event->machine_id.ptr, event->machine_id.size) == 0))
             return true;
     return false;
 }

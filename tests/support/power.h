@@ -26,6 +26,7 @@ typedef struct power {
     uint32_t lies_from;                    /* from behind so many steps on the disk confirms what it has not written; 0: never */
     uint64_t cuts, recoveries, steps_done; /* counted */
     uint64_t failed, mended;               /* steps that a failed sync made fail; that confirmed again behind these */
+    char failed_in;                        /* the first of these */
     uint64_t told, untold;                 /* losses of what was acknowledged: reported; of which nothing is left to tell */
 } power;
 
