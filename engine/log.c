@@ -29,7 +29,8 @@ static void unmap(varve *store, ve_segment *segment) {
 void ve_log_close(varve *store) {
     ve_log *log = &store->log;
     for (uint32_t i = 0; i < log->count; i++) {
-        unmap(store, log->segment[i]);
+        if (log->segment[i] != NULL)
+            unmap(store, log->segment[i]);
         free(log->segment[i]);
     }
     for (size_t i = 0; i < log->retired_count; i++)
@@ -127,24 +128,33 @@ static int map_segment(varve *store, ve_segment *segment) {
     return VARVE_OK;
 }
 
+/* Places for segments up to this number. Those that nobody asks for, as most are that were packed, take no memory: a page
+ * of zeros that was not written to is none. */
 static int make_room(varve *store, uint32_t number) {
     ve_log *log = &store->log;
     if (number > log->room) {
         uint32_t room = number + number / 2 + 16;
-        ve_segment **segments = realloc(log->segment, room * sizeof(ve_segment *));
+        ve_segment **segments = calloc(room, sizeof(ve_segment *));
         if (segments == NULL)
             return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
+        for (uint32_t i = 0; i < log->count; i++)
+            if (log->segment[i] != NULL)
+                segments[i] = log->segment[i];
+        free(log->segment);
         log->segment = segments;
         log->room = room;
     }
-    while (log->count < number) {
-        ve_segment *segment = calloc(1, sizeof *segment);
-        if (segment == NULL)
-            return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
-        segment->number = log->count + 1;
-        log->segment[log->count++] = segment;
-    }
+    if (log->count < number)
+        log->count = number;
     return VARVE_OK;
+}
+
+/* The segment of a number for which there is room; NULL: no memory. */
+static ve_segment *segment_of(varve *store, uint32_t number) {
+    ve_segment **place = &store->log.segment[number - 1];
+    if (*place == NULL && (*place = calloc(1, sizeof **place)) != NULL)
+        (*place)->number = number;
+    return *place;
 }
 
 void ve_log_forget(varve *store, uint32_t number) {
@@ -152,6 +162,8 @@ void ve_log_forget(varve *store, uint32_t number) {
         return;
     ve_log *log = &store->log;
     ve_segment *known = log->segment[number - 1];
+    if (known == NULL)
+        return;
     for (size_t i = log->retired_count; i > 0; i--)
         if (log->retired_number[i - 1] == number) {
             store->os->munmap(log->retired[i - 1], log->retired_size[i - 1]);
@@ -227,7 +239,9 @@ bool ve_is_damage(int error) {
 ve_segment *ve_log_segment(varve *store, uint32_t number) {
     int result = number == 0 || number > VF_SEGMENT_NUMBER_MAX ? VARVE_E_NOT_FOUND
                                                                : make_room(store, number);
-    ve_segment *segment = result < 0 ? NULL : store->log.segment[number - 1];
+    ve_segment *segment = result < 0 ? NULL : segment_of(store, number);
+    if (result == VARVE_OK && segment == NULL)
+        result = ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     if (segment != NULL && segment->map == NULL && (result = map_segment(store, segment)) < 0)
         segment = NULL;
     if (result < 0 && !ve_is_damage(result))

@@ -134,7 +134,8 @@ static int manifest_entries_hold(const uint8_t *bytes, uint32_t count) {
         memcpy(&entry, bytes + (size_t)i * VF_MANIFEST_ENTRY, sizeof entry);
         uint64_t first = vf_get64(entry.first_lsn);
         if (first < end || vf_get64(entry.end_lsn) <= first || vf_get32(entry.number) == 0 ||
-            vf_get32(entry.tier) > 1)
+            vf_get32(entry.tier) > 1 ||
+            vf_lsn_segment(vf_get64(entry.end_lsn)) > VF_SEGMENT_NUMBER_MAX)
             return 0;
         end = vf_get64(entry.end_lsn);
     }

@@ -354,6 +354,45 @@ static void what_recovery_found_damaged_is_packed_too(void **state) {
     free_store(&w);
 }
 
+/* ---- An index that does not fit ---- */
+
+/* All that was written first is there, whatever came later. */
+static bool all_there(const whole_store *w, varve *store) {
+    static events found;
+    size_t at = 0;
+    if (!list_events(store, NULL, &found))
+        return false;
+    for (size_t i = 0; i < found.count && at < w->all.count; i++)
+        at += w->all.lsn[at] == found.lsn[i] && strcmp(w->all.line[at], found.line[i]) == 0;
+    return at == w->all.count || work_wrong("the event at %llx is not there", (unsigned long long)w->all.lsn[at]);
+}
+
+static void a_file_made_of_a_damaged_index_does_not_take_the_logs_place(void **state) {
+    (void)state;
+    static whole_store w;
+    static const uint8_t nothing[4096];
+    const varve_compact_options options = {.size = sizeof options, .flags = VARVE_COMPACT_ALL};
+    make_store(&w, true);
+    tree_write(w.path, "idx/1/sessions.w.0", nothing, sizeof nothing, 0); /* no session is found any more */
+    damage d = {&w, w.path, false};
+    varve *store;
+    assert_true(opened(&d, 0, &store));
+    assert_true(work_append(store, w.book, 0, 160, VARVE_NONE)); /* begins sessions again that are there */
+    uint64_t generation = store->layout->generation;
+    assert_int_equal(varve_compact(store, &options, NULL), VARVE_E_INDEX);
+    assert_int_equal(store->layout->generation, generation);
+    for (int anew = 0; anew < 2; anew++) {
+        assert_int_equal(varve_reindex(store), VARVE_OK);
+        assert_true(all_there(&w, store));
+        assert_int_equal(varve_compact(store, &options, NULL), VARVE_OK);
+        assert_true(all_there(&w, store));
+        varve_close(&store);
+        assert_true(opened(&d, 0, &store));
+    }
+    varve_close(&store);
+    free_store(&w);
+}
+
 int main(void) {
     work_in_memory();
     const struct CMUnitTest tests[] = {
@@ -362,6 +401,7 @@ int main(void) {
         cmocka_unit_test(a_damaged_manifest_is_told_and_nothing_is_touched),
         cmocka_unit_test(what_is_whole_of_a_damaged_raw_segment_is_packed),
         cmocka_unit_test(what_recovery_found_damaged_is_packed_too),
+        cmocka_unit_test(a_file_made_of_a_damaged_index_does_not_take_the_logs_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
