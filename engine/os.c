@@ -156,16 +156,23 @@ static void os_sleep(int64_t nanoseconds) {
 }
 
 #ifdef __linux__
+/* Where a long has 32 bits there are two calls: the older one takes times of 32 bits. */
+#ifdef SYS_futex_time64
+enum { FUTEX = sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex };
+#else
+enum { FUTEX = SYS_futex };
+#endif
+
 static void os_wait(void *word, uint32_t seen, int64_t nanoseconds) {
     struct timespec t = {.tv_sec = (time_t)(nanoseconds / 1000000000),
                          .tv_nsec = (long)(nanoseconds % 1000000000)};
-    if (syscall(SYS_futex, word, FUTEX_WAIT, seen, &t, NULL, 0) < 0 && errno != EAGAIN &&
+    if (syscall(FUTEX, word, FUTEX_WAIT, seen, &t, NULL, 0) < 0 && errno != EAGAIN &&
         errno != ETIMEDOUT && errno != EINTR)
         os_sleep(nanoseconds < WAIT_BLIND ? nanoseconds : WAIT_BLIND);
 }
 
 static void os_wake(void *word, int count) {
-    syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+    syscall(FUTEX, word, FUTEX_WAKE, count, NULL, NULL, 0);
 }
 #else
 static void os_wait(void *word, uint32_t seen, int64_t nanoseconds) {

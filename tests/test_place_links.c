@@ -129,6 +129,7 @@ static int read_all(const char *path, const char *name) {
     varve_cursor *cursor = NULL;
     varve_event event;
     varve_options_init(&options);
+    varve_event_init(&event);
     options.flags = VARVE_OPEN_READ_ONLY;
     options.error = error;
     options.error_size = sizeof error;

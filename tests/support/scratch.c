@@ -3,6 +3,8 @@
  */
 #include "tests/support/scratch.h"
 
+#include <sys/mman.h>
+
 char *scratch_new(void) {
     const char *base = getenv("TMPDIR");
     char *path = malloc(256);
@@ -65,6 +67,25 @@ void scratch_append(varve *store, const char *session, const char *type, int cou
         print_error("%s\n", varve_last_error(store));
     assert_int_equal(result, VARVE_OK);
     varve_batch_free(&batch);
+}
+
+bool scratch_can_wipe(void) {
+#ifdef MADV_WIPEONFORK
+    unsigned char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(page != MAP_FAILED);
+    page[0] = 1;
+    int status = 0;
+    if (madvise(page, 4096, MADV_WIPEONFORK) == 0) {
+        pid_t child = fork();
+        if (child == 0)
+            _exit(page[0]);
+        waitpid(child, &status, 0);
+    }
+    munmap(page, 4096);
+    return status == 0;
+#else
+    return true;
+#endif
 }
 
 varve_session scratch_session(varve *store, const char *id) {

@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,6 +34,8 @@ varve *scratch_open(const char *path, uint32_t segment_size);
 varve_event scratch_event(const char *session, const char *type);
 /* Appends a batch of 'count' such events, each with a small payload. */
 void scratch_append(varve *store, const char *session, const char *type, int count);
+/* False where the system says that it wipes a page in a child, and does not: under qemu. */
+bool scratch_can_wipe(void);
 varve_session scratch_session(varve *store, const char *id);
 /* The session has 'events' events, their seq without a gap from 1. */
 void scratch_check_seq(varve *store, const char *id, uint64_t events);
