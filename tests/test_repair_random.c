@@ -52,7 +52,7 @@ static void damage_one(const char *path, uint32_t seed, uint32_t turn) {
         scratch_run("cd '%s' && mv '%s' x && { mv '%s' '%s' 2>/dev/null; mv x '%s'; }", path, name, other, name, other);
         break;
     case 5:
-        scratch_run("cd '%s' && cp '%s' 'seg/%08u.%s'", path, name, 1 + pick % 30, pick % 2 == 0 ? "log" : "seg");
+        scratch_run("cd '%s' && { cp '%s' 'seg/%08u.%s' 2>/dev/null || true; }", path, name, 1 + pick % 30, pick % 2 == 0 ? "log" : "seg");
         break;
     default:
         tree_flip(path, name, at, (int)(pick % 8));
