@@ -96,14 +96,15 @@ static int look_at_control(ve_repair *r) {
     }
     if (now && named)
         r->published = vf_get64(page.tail);
-    if (!r->control_believed)
+    r->nobodys = fd < 0 && store->os->fstatat(store->dir, "idx", &status, AT_SYMLINK_NOFOLLOW) < 0;
+    if (!r->control_believed && !r->nobodys)
         ve_repair_tell(r, VARVE_REPAIR_MENDED, "CONTROL", 0, "%s: made anew",
                        fd < 0   ? "is missing"
                        : !there ? "is damaged, or of another store"
                        : !named ? "is damaged"
                        : now    ? "tells of a segment that is not there"
                                 : "is of another boot, or a copy, or half made");
-    r->control_due = !r->control_believed;
+    r->control_due = !r->control_believed && !r->nobodys;
     return VARVE_OK;
 }
 
@@ -178,7 +179,7 @@ static int look(ve_repair *r) {
     if (result == VARVE_OK && r->make_identity && !r->flip_identity)
         result = ve_repair_machine(r);
     store->repairing = false;
-    bool nothing = !r->log_changed && !r->control_due && !r->make_identity && !r->make_seg;
+    bool nothing = !r->log_changed && r->control_believed && !r->control_due && !r->make_identity && !r->make_seg;
     if (result == VARVE_OK && nothing && r->lost.count == 0)
         result = look_at_index(r);
     ve_hold_end(store, &own, before);

@@ -79,6 +79,7 @@ typedef struct {
     uint64_t generation;  /* the next number that nothing has */
     uint64_t known_tail;  /* that CONTROL tells; 0 = nothing */
     bool control_believed;
+    bool nobodys; /* neither CONTROL nor an index: a snapshot, or a copy. Its first writer makes them */
     bool make_identity, flip_identity;
     bool make_seg, never_packed;
     bool manifest_due, log_changed, raw_damaged, control_due, index_due;

@@ -237,6 +237,8 @@ static int recover(ve_repair *r) {
 static int pack_raw(ve_repair *r) {
     varve *store = r->store;
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    /* A sync of a raw segment may have failed: what can be read of it is on disk when it is packed. */
+    ve_set_word(&store->control->sync_failed, 0);
     int result = ve_pack_raw(store);
     ve_hold_end(store, &own, before);
     for (size_t i = 0; i < r->count && result == VARVE_OK; i++) {
@@ -297,7 +299,8 @@ typedef struct {
 static void note_fault(void *context, const varve_finding *finding) {
     checking *c = context;
     c->index = c->index || finding->error == VARVE_E_INDEX;
-    if (c->tells && finding->error != 0)
+    bool fault = finding->error != 0 && finding->error != VARVE_E_SYNC_FAILED; /* the next append mends that */
+    if (c->tells && fault)
         ve_repair_tell(c->r, VARVE_REPAIR_LEFT, finding->file, finding->offset, "%s", finding->what);
 }
 

@@ -343,17 +343,26 @@ static int fill_gaps(ve_repair *r) {
                : fill(r, end, named_end, "no packed segment has what was here");
 }
 
+/* The raw segment with the lowest number above one. */
+static ve_found *next_raw(ve_repair *r, uint32_t above) {
+    ve_found *next = NULL;
+    for (size_t i = 0; i < r->count; i++) {
+        ve_found *f = &r->found[i];
+        bool there = !f->packed && f->own > above && f->fate != VE_FATE_AWAY &&
+                     (!f->aside || f->fate == VE_FATE_PLACE);
+        if (there && (next == NULL || f->own < next->own))
+            next = f;
+    }
+    return next;
+}
+
 /* Raw segments that the log cannot have are stray; what is missing before the first of the others was packed, or is
  * lost. */
 static int look_behind(ve_repair *r) {
     uint64_t end = r->parts > 0 ? r->part[r->parts - 1].end : 0;
     uint32_t highest = vf_lsn_segment(end), known = vf_lsn_segment(r->known_tail);
     const ve_found *first = NULL;
-    for (size_t i = 0; i < r->count; i++) {
-        ve_found *f = &r->found[i];
-        if (f->packed || f->own <= vf_lsn_segment(end) || f->fate == VE_FATE_AWAY ||
-            (f->aside && f->fate != VE_FATE_PLACE))
-            continue;
+    for (ve_found *f = next_raw(r, highest); f != NULL; f = next_raw(r, f->own)) {
         bool far = f->own - highest > GAP_MAX && f->own > known && (r->parts > 0 || first != NULL);
         bool beyond = r->control_believed && f->own > known + 1;
         if (far || beyond) {
@@ -363,8 +372,8 @@ static int look_behind(ve_repair *r) {
                            "lies far behind the log's end: goes to quarantine/");
             continue;
         }
-        first = first == NULL || f->own < first->own ? f : first;
-        highest = f->own > highest ? f->own : highest;
+        first = first == NULL ? f : first;
+        highest = f->own;
     }
     if (first == NULL || first->own == vf_lsn_segment(end) + 1)
         return VARVE_OK;

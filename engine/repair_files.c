@@ -141,12 +141,21 @@ static int make_identity(ve_repair *r) {
     return VARVE_OK;
 }
 
+static int may_only_be_read(ve_repair *r, const char *name) {
+    return ve_fail(r->store, VARVE_E_VERSION,
+                   "%s/%s: has features with which this program may only read it", r->store->path,
+                   name);
+}
+
 int ve_repair_identity(ve_repair *r) {
     varve *store = r->store;
     uint8_t bytes[VF_STORE_SIZE];
     struct stat status;
     size_t at;
-    int result = ve_read_identity(store, "STORE");
+    int result = ve_read_identity(store, "STORE"), read_only = 0;
+    if (result == VARVE_OK && vf_features_check(&store->ident.features, &read_only) == VF_OK &&
+        read_only)
+        return may_only_be_read(r, "STORE");
     if (result != VARVE_E_NOT_FOUND && result != VARVE_E_NOT_A_STORE)
         return result;
     int fd = store->os->openat(store->dir, "STORE", O_RDONLY | O_NOFOLLOW, 0);
@@ -190,11 +199,14 @@ static int look_at_raw(ve_repair *r, ve_found *f, int fd) {
     size_t at, size = f->size < sizeof bytes ? (size_t)f->size : sizeof bytes;
     if (size > 0 && ve_read_all(store->os, fd, bytes, size, 0) < 0)
         return ve_fail_os(store, "%s/%s: cannot be read", store->path, f->name);
-    vf_result result = vf_segment_check(bytes, size, &f->header, NULL);
+    int read_only = 0;
+    vf_result result = vf_segment_check(bytes, size, &f->header, &read_only);
     raw_header wanted = {store, &f->header, f->number};
     if (result == VF_BAD_VERSION)
         return ve_fail(store, VARVE_E_VERSION, "%s/%s: %s", store->path, f->name,
                        vf_result_text(result));
+    if (result == VF_OK && read_only)
+        return may_only_be_read(r, f->name);
     if (result == VF_SHORT || result == VF_END) {
         f->begun = false;
         return VARVE_OK;

@@ -167,7 +167,7 @@ int ve_repair_raw(ve_repair *r) {
         if (r->control_believed)
             ve_repair_tell(r, VARVE_REPAIR_MENDED, "CONTROL", 72,
                            "the log does not end where it says: made anew");
-        r->control_due = true;
+        r->control_due = !r->nobodys;
         ve_control_let_go(store);
         if ((result = ve_find_end_here(store, &state)) < 0)
             return result;

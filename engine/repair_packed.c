@@ -137,9 +137,10 @@ static int take(ve_repair *r, ve_found *f, opening *o) {
         mend_tables(o, &footer);
         result = vf_packed_check(o->bytes, o->size, &footer, &read_only);
     }
-    if (result == VF_BAD_VERSION)
-        return ve_fail(r->store, VARVE_E_VERSION, "%s/%s: %s", r->store->path, f->name,
-                       vf_result_text(result));
+    if (result == VF_BAD_VERSION || (result == VF_OK && read_only))
+        return ve_fail(r->store, VARVE_E_VERSION,
+                       "%s/%s: made by a version, or with a feature, that this program must not write",
+                       r->store->path, f->name);
     bool ours = told && memcmp(header.store_uuid, r->store->ident.uuid, 16) == 0;
     f->foreign = told && !ours;
     f->flipped = f->flipped && ours;

@@ -93,6 +93,7 @@ static void fuzz_files(uint8_t *bytes, size_t size, int mend) {
     vf_store_file store;
     vf_segment_header segment;
     vf_manifest_header manifest;
+    vf_lost_header lost;
     int read_only;
     if (mend)
         mend_file(bytes, size, VF_STORE_SIZE);
@@ -103,6 +104,8 @@ static void fuzz_files(uint8_t *bytes, size_t size, int mend) {
     if (vf_manifest_check(bytes, size, &manifest) == VF_OK)
         require(size ==
                 VF_MANIFEST_HEADER + (size_t)vf_get32(manifest.entries) * VF_MANIFEST_ENTRY);
+    if (vf_lost_check(bytes, size, &lost) == VF_OK)
+        require(size == VF_LOST_HEADER + (size_t)vf_get32(lost.entries) * VF_LOST_ENTRY);
 }
 
 static void fuzz_redo(uint8_t *bytes, size_t size, int mend) {

@@ -30,6 +30,7 @@ static vf_segment_header make_segment(uint32_t number) {
 }
 
 enum { ENTRIES = 3, MANIFEST_SIZE = VF_MANIFEST_HEADER + ENTRIES * VF_MANIFEST_ENTRY };
+enum { LOST_SIZE = VF_LOST_HEADER + 2 * VF_LOST_ENTRY };
 
 static void put_manifest_entry(uint8_t *bytes, uint32_t i, uint64_t first, uint64_t end) {
     vf_manifest_entry entry = {0};
@@ -136,6 +137,59 @@ static void every_single_flipped_bit_is_refused(void **state) {
                          bit < 64 ? VF_BAD_MAGIC : VF_BAD_SUM);
         manifest[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
+}
+
+static void make_lost(uint8_t *bytes, uint64_t from, uint64_t to) {
+    vf_lost_header header = {0};
+    le64 ranges[4];
+    memset(header.store_uuid, 0xAB, sizeof header.store_uuid);
+    vf_put32(&header.entries, 2);
+    const uint64_t values[4] = {4096, 8192, from, to};
+    for (int i = 0; i < 4; i++)
+        vf_put64(&ranges[i], values[i]);
+    memcpy(bytes, &header, sizeof header);
+    memcpy(bytes + VF_LOST_HEADER, ranges, sizeof ranges);
+    vf_lost_seal(bytes, LOST_SIZE);
+}
+
+static void a_list_of_what_is_lost_is_held_to_its_order(void **state) {
+    (void)state;
+    uint8_t bytes[LOST_SIZE];
+    vf_lost_header header;
+    const struct {
+        uint64_t from, to;
+        vf_result want;
+    } cases[] = {
+        {8200, 9000, VF_OK},        {8200, UINT64_MAX, VF_OK}, {8192, 9000, VF_BAD_FIELD},
+        {5000, 6000, VF_BAD_FIELD}, {9000, 9000, VF_BAD_FIELD}, {9000, 8999, VF_BAD_FIELD},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        make_lost(bytes, cases[i].from, cases[i].to);
+        assert_int_equal(vf_lost_check(bytes, sizeof bytes, &header), cases[i].want);
+    }
+    make_lost(bytes, 9000, 9008);
+    for (size_t size = 0; size < LOST_SIZE; size++) {
+        uint8_t *cut = exact_copy(bytes, size);
+        assert_int_equal(vf_lost_check(cut, size, &header), size < VF_LOST_HEADER ? VF_SHORT : VF_BAD_SUM);
+        free(cut);
+    }
+    for (size_t bit = 0; bit < sizeof bytes * 8; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_equal(vf_lost_check(bytes, sizeof bytes, &header), bit < 64 ? VF_BAD_MAGIC : VF_BAD_SUM);
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    memcpy(&header, bytes, sizeof header);
+    vf_put32(&header.entries, 3);
+    memcpy(bytes, &header, sizeof header);
+    vf_lost_seal(bytes, sizeof bytes);
+    assert_int_equal(vf_lost_check(bytes, sizeof bytes, &header), VF_BAD_FIELD);
+    make_lost(bytes, 9000, 9008);
+    memcpy(&header, bytes, sizeof header);
+    vf_put16(&header.features.version_major, VF_VERSION_MAJOR + 1);
+    memcpy(bytes, &header, sizeof header);
+    vf_put64(&header.sum, vf_sum64(bytes + 16, sizeof bytes - 16, 0));
+    memcpy(bytes, &header, sizeof header);
+    assert_int_equal(vf_lost_check(bytes, sizeof bytes, &header), VF_BAD_VERSION);
 }
 
 static void one_file_never_passes_for_another(void **state) {
@@ -367,6 +421,7 @@ int main(void) {
         cmocka_unit_test(sealed_files_come_back_as_they_were),
         cmocka_unit_test(files_that_are_cut_are_refused),
         cmocka_unit_test(every_single_flipped_bit_is_refused),
+        cmocka_unit_test(a_list_of_what_is_lost_is_held_to_its_order),
         cmocka_unit_test(one_file_never_passes_for_another),
         cmocka_unit_test(a_segment_that_was_only_made_ready_is_told_from_damage),
         cmocka_unit_test(feature_words_decide_what_may_be_done),

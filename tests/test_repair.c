@@ -115,14 +115,56 @@ static void a_CONTROL_that_is_lost_or_damaged_is_made_anew(void **state) {
         tree_flip(copy, "CONTROL", offsets[i], 4);
         check(copy, &nothing_lost);
     }
-    copy = mending_copy(&w);
-    tree_remove(copy, "CONTROL");
-    tree_remove(copy, "idx");
-    tree_remove(copy, "LOCK.append");
+}
+
+/* Neither CONTROL nor an index: that is no damage, and a snapshot that is repaired stays one. */
+static void a_snapshot_is_not_changed(void **state) {
+    (void)state;
+    char *copy = scratch_new();
+    varve *store = scratch_open(w.path, 0);
+    varve_snapshot_result done = {.size = sizeof done};
+    assert_int_equal(varve_snapshot(store, copy, 0, &done), VARVE_OK);
+    mending_repair(NULL, copy, 0, &report); /* makes lock files */
+    uint64_t sum = tree_sum(copy);
+    for (uint32_t flags = 0; flags < 2; flags++) {
+        mending_repair(NULL, copy, flags, &report);
+        assert_int_equal(report.result, VARVE_OK);
+        assert_string_equal(report.text, "");
+        assert_true(tree_sum(copy) == sum);
+    }
+    assert_int_equal(varve_snapshot(store, copy, 0, &done), VARVE_OK);
+    varve_close(&store);
+    tree_remove(copy, w.manifest);
     check(copy, &nothing_lost);
 }
 
 /* ---- STORE ---- */
+
+static void what_may_only_be_read_is_refused(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        char *copy = mending_copy(&w), name[32] = "STORE";
+        uint8_t bytes[VF_SEGMENT_HEADER];
+        vf_store_file file;
+        vf_segment_header header;
+        if (i >= 2)
+            raw_name(name, w.last_raw);
+        tree_read(copy, name, bytes, sizeof bytes, 0);
+        memcpy(&file, bytes, sizeof file);
+        memcpy(&header, bytes, sizeof header);
+        vf_features *features = i >= 2 ? &header.features : &file.features;
+        vf_put32(i % 2 == 0 ? &features->read_compat : &features->incompat, 1);
+        void *at = i >= 2 ? (void *)&header : (void *)&file;
+        vf_put64(i >= 2 ? &header.sum : &file.sum, vf_sum64((uint8_t *)at + 16, sizeof file - 16, 0));
+        tree_write(copy, name, at, sizeof file, 0);
+        tree_remove(copy, w.manifest);
+        uint64_t sum = tree_sum(copy);
+        mending_repair(NULL, copy, 0, &report);
+        assert_int_equal(report.result, VARVE_E_VERSION);
+        assert_true(tree_sum(copy) == sum);
+        scratch_free(copy);
+    }
+}
 
 static void a_STORE_with_a_flipped_bit_is_put_right(void **state) {
     (void)state;
@@ -563,6 +605,8 @@ int main(void) {
         cmocka_unit_test(an_index_that_is_lost_or_damaged_is_made_anew),
         cmocka_unit_test(rows_that_say_something_else_than_the_events_are_made_anew),
         cmocka_unit_test(a_CONTROL_that_is_lost_or_damaged_is_made_anew),
+        cmocka_unit_test(a_snapshot_is_not_changed),
+        cmocka_unit_test(what_may_only_be_read_is_refused),
         cmocka_unit_test(a_STORE_with_a_flipped_bit_is_put_right),
         cmocka_unit_test(a_STORE_that_is_lost_is_made_of_the_segments),
         cmocka_unit_test(without_anything_that_tells_whose_it_is_a_store_is_refused),

@@ -112,19 +112,21 @@ static bool same_line(const char *a, const char *b, bool names) {
     return strcmp(p, q) == 0 && (nameless || strcmp(a, b) == 0);
 }
 
-static bool served(const mending_store *w, varve *store, const mending_due *due, size_t *ret_lost) {
+/* What lies from 'limit' on was appended since. */
+static bool served(const mending_store *w, varve *store, const mending_due *due, uint64_t limit, size_t *ret_lost) {
     static mending_events found;
     size_t at = 0;
     *ret_lost = 0;
     if (!list_events(store, &found))
         return false;
     for (size_t i = 0; i < found.count; i++, at++) {
+        if (found.lsn[i] >= limit)
+            break;
         for (; at < w->all.count && w->all.lsn[at] < found.lsn[i]; at++, ++*ret_lost)
             if (!may_lack(due, w->all.lsn[at]))
                 return work_wrong("the event at %llx is not served", (unsigned long long)w->all.lsn[at]);
-        if (at == w->all.count) { /* appended since */
-            break;
-        }
+        if (at == w->all.count)
+            return work_wrong("the event at %llx was never written", (unsigned long long)found.lsn[i]);
         if (w->all.lsn[at] != found.lsn[i] || !same_line(w->all.line[at], found.line[i], due->lossless))
             return work_wrong("the event at %llx was never written", (unsigned long long)found.lsn[i]);
     }
@@ -172,9 +174,9 @@ static bool sessions_read(varve *store) {
     return good;
 }
 
-static bool answers(const mending_store *w, varve *store, const mending_due *due, const char *when) {
+static bool answers(const mending_store *w, varve *store, const mending_due *due, uint64_t limit, const char *when) {
     size_t lost;
-    bool good = served(w, store, due, &lost) && sessions_read(store) && work_verifies(store, 0);
+    bool good = served(w, store, due, limit, &lost) && sessions_read(store) && work_verifies(store, 0);
     if (good && due->reads_same) {
         char *found = dump_store(store, DUMP_RECORDS | DUMP_EVENTS, 1);
         good = dump_equal(when, w->dump, found);
@@ -200,19 +202,23 @@ static bool retains(varve *store) {
 
 bool mending_goes_on(const mending_store *w, const char *path, const mending_due *due) {
     varve *store = NULL;
+    varve_stats stats = {.size = sizeof stats};
     mending_due later = *due;
     later.reads_same = false;
     atomic_store(&w->book->acked[7], 0);
-    bool good = work_open(NULL, path, 0, &store) && answers(w, store, due, "repaired") &&
-                work_append(store, w->book, 7, 0, VARVE_GROUP) && work_append(store, w->book, 7, 1, VARVE_NONE) &&
-                answers(w, store, &later, "appended to") && compacts(store, 0) && answers(w, store, &later, "packed") &&
-                retains(store) && compacts(store, VARVE_COMPACT_ALL) && answers(w, store, &later, "packed cold");
+    if (!work_open(NULL, path, 0, &store) || varve_stat(store, &stats) < 0)
+        return false;
+    uint64_t limit = stats.tail_lsn;
+    bool good = answers(w, store, due, limit, "repaired") && work_append(store, w->book, 7, 0, VARVE_GROUP) &&
+                work_append(store, w->book, 7, 1, VARVE_NONE) && answers(w, store, &later, limit, "appended to") &&
+                compacts(store, 0) && answers(w, store, &later, limit, "packed") && retains(store) &&
+                compacts(store, VARVE_COMPACT_ALL) && answers(w, store, &later, limit, "packed cold");
     varve_close(&store);
     if (!good)
         return false;
     tree_remove(path, "CONTROL");
     tree_remove(path, "idx");
-    good = work_open(NULL, path, 0, &store) && answers(w, store, &later, "opened after a power cut") &&
+    good = work_open(NULL, path, 0, &store) && answers(w, store, &later, limit, "opened after a power cut") &&
            work_append(store, w->book, 7, 2, VARVE_GROUP);
     varve_close(&store);
     return good;
