@@ -14,7 +14,15 @@ foreach(target IN ITEMS varve_bench_archive varve_bench_worker)
   set_target_properties(${target} PROPERTIES ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
 endforeach()
 
-# varve_engine(NAME SOURCE [DEFINE word] [LIBRARIES shared...] [STATIC archive...]): STATIC is what a static
+# SQLite may load extensions, which a static program cannot: the linker need not say so.
+include(CheckLinkerFlag)
+check_linker_flag(C "-Wl,--no-warnings" VARVE_BENCH_NO_WARNINGS)
+set(quiet)
+if(VARVE_BENCH_NO_WARNINGS)
+  set(quiet "-Wl,--no-warnings")
+endif()
+
+# varve_bench_engine(NAME SOURCE [DEFINE word] [LIBRARIES shared...] [STATIC archive...]): STATIC is what a static
 # program needs; where that links, the program is static, as the varve command is: new processes are measured.
 function(varve_bench_engine name source)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "DEFINE" "LIBRARIES;STATIC")
@@ -40,7 +48,7 @@ function(varve_bench_engine name source)
   endif()
   if(${can_be_static} AND (arg_STATIC OR NOT arg_LIBRARIES))
     target_link_libraries(${target} PRIVATE ${arg_STATIC})
-    target_link_options(${target} PRIVATE -static)
+    target_link_options(${target} PRIVATE -static ${quiet})
   else()
     target_link_libraries(${target} PRIVATE ${arg_LIBRARIES})
   endif()

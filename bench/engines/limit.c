@@ -263,7 +263,7 @@ static int get(void *context, const char *session, record_view *ret_view) {
 
 static int replay(void *context, const char *session, engine_sum *sum) {
     handle *h = context;
-    const row *r = find(h, session);
+    const row *r = h->rows == NULL ? NULL : find(h, session);
     for (uint64_t i = 0; r != NULL && i < r->events; i++)
         engine_saw(sum, h->payloads + h->payload[r->first + i].at, h->payload[r->first + i].size);
     return r == NULL ? fail("no such session") : 0;

@@ -1,6 +1,7 @@
 /*
- * SQLite in WAL mode. Events by session and place in one B-tree, payload in the row; sessions in a
- * table with an index by id. With ENGINE_ZSTD each payload is compressed by itself. See engine.h.
+ * SQLite in WAL mode. Events in the order of arrival, payload in the row, with an index by session and place: quicker
+ * here than a B-tree by session and place, and so are pages of 16 KiB. Sessions in a table with an index by id. With
+ * ENGINE_ZSTD each payload is compressed by itself. See engine.h.
  */
 #include "bench/engines/engine.h"
 
@@ -32,7 +33,8 @@ static const char *const text[STATEMENTS] = {
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS session (number INTEGER PRIMARY KEY, id TEXT UNIQUE, record BLOB);"
-    "CREATE TABLE IF NOT EXISTS event (place INTEGER PRIMARY KEY, head BLOB, payload BLOB);";
+    "CREATE TABLE IF NOT EXISTS event (place INTEGER, head BLOB, payload BLOB);"
+    "CREATE UNIQUE INDEX IF NOT EXISTS event_place ON event (place);";
 
 typedef struct handle {
     sqlite3 *base;
@@ -92,7 +94,7 @@ static int open_base(const char *path, unsigned flags, void **ret_handle) {
         mkdir(path, 0700);
     int mode = flags & ENGINE_READ ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     snprintf(settings, sizeof settings,
-             "PRAGMA busy_timeout=60000; PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; "
+             "PRAGMA page_size=16384; PRAGMA busy_timeout=60000; PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; "
              "PRAGMA cache_size=-262144; PRAGMA mmap_size=%lld; PRAGMA wal_autocheckpoint=4000;",
              flags & ENGINE_DURABLE ? "FULL" : "NORMAL", flags & ENGINE_READ ? 1LL << 36 : 0LL);
     if (sqlite3_open_v2(file, &h->base, mode | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||

@@ -96,6 +96,8 @@ int source_batch_fill(source_batch *batch, source *from) {
     while (batch->count < batch->room && batch->size < BATCH_BYTES / 2 &&
            source_next(from, &batch->events[batch->count])) {
         varve_event *event = &batch->events[batch->count++];
+        uint64_t session = source_session(from);
+        batch->sessions = session >= batch->sessions ? session + 1 : batch->sessions;
         keep_text(batch, &event->session_id);
         for (int s = 0; s < VARVE_STRS; s++)
             keep_text(batch, &event->str[s]);

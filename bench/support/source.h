@@ -30,6 +30,7 @@ typedef struct source_batch {
     size_t count, room;
     char *bytes; /* of all texts and payloads */
     size_t size;
+    uint64_t sessions; /* one more than the highest number of all batches so far */
 } source_batch;
 
 /* 'warm' bytes are touched, so that they do not count as the engine's memory. */

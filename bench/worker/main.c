@@ -19,7 +19,7 @@ static const struct {
     {"scan", phase_scan, 0},       {"usage", phase_usage, 0},     {"pack", phase_pack, 0},
     {"disk", phase_disk, 0},       {"writers", phase_writers, 0}, {"mixed", phase_mixed, 0},
     {"zstd", phase_zstd, 0},       {"prepare", phase_prepare, 0}, {"get", phase_get, 1},
-    {"append", phase_append, 1},
+    {"append", phase_append, 1},   {"count", phase_count, 0},
 };
 
 /* What stands under a name: a number or a text. */

@@ -145,6 +145,19 @@ int phase_scan(const options *o) {
     return 0;
 }
 
+int phase_count(const options *o) {
+    void *handle;
+    engine_sum sum = {0};
+    if (engine_this.open(o->path, ENGINE_READ, &handle) < 0)
+        return failed("open");
+    if (engine_this.scan(handle, &sum) < 0)
+        return failed("scan");
+    tell_count("sessions", sum.sessions);
+    tell_count("events", sum.events);
+    engine_this.close(handle);
+    return 0;
+}
+
 static double usage_once(const options *o, void *handle, usage_sum *usage) {
     memset(usage, 0, sizeof *usage);
     double begun = measure_now();

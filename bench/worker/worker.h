@@ -25,6 +25,7 @@ int phase_look_up(const options *o); /* 'count' look-ups a round, warm */
 int phase_look_up_cold(const options *o); /* the same one by one, nothing of the store in memory */
 int phase_replay(const options *o);  /* all sessions by a handle that has seen nothing, then again */
 int phase_scan(const options *o);
+int phase_count(const options *o);   /* what the records say */
 int phase_usage(const options *o);
 int phase_pack(const options *o);
 int phase_disk(const options *o);
