@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -61,20 +62,22 @@ static int open_one(const handle *h, const char *session, const char *suffix, in
     return openat(h->dir, name, flags | O_CLOEXEC, 0600);
 }
 
-static int load(void *context, record *rec) {
-    int fd = open_one(context, rec->session, ".record", O_RDONLY);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : fail(rec->session);
+/* 1 = whole, 0 = it has none yet. */
+static int read_record(int fd, record *rec) {
     record found;
-    int whole = read(fd, &found, sizeof found) == (ssize_t)sizeof found;
-    if (whole)
+    ssize_t size = pread(fd, &found, sizeof found, 0);
+    if (size == (ssize_t)sizeof found)
         *rec = found;
-    close(fd);
-    return whole;
+    return size < 0 ? fail("read") : size == (ssize_t)sizeof found;
 }
 
-/* Writes and closes. */
-static int put(int fd, struct iovec *part, size_t parts, int durable) {
+static int begin_record(void *context, record *rec) {
+    (void)context, (void)rec;
+    return 0;
+}
+
+/* Writes the lines and closes. */
+static int put_lines(int fd, struct iovec *part, size_t parts, int durable) {
     int result = fd < 0 ? -1 : 0;
     for (size_t i = 0; i < parts && result == 0; i += IOV_MAX) {
         size_t some = parts - i < IOV_MAX ? parts - i : IOV_MAX, size = 0;
@@ -90,19 +93,30 @@ static int put(int fd, struct iovec *part, size_t parts, int durable) {
     return result == 0 ? 0 : fail("write");
 }
 
-/* The lines of one session of the batch, in one write. */
-static int append_session(handle *h, const record *rec, const varve_event *events, size_t count,
+/* The lines of one session of the batch, in one write, while its record is locked. */
+static int append_session(handle *h, const char *session, const varve_event *events, size_t count,
                           struct iovec *part, int durable) {
-    size_t parts = 0, id = strlen(rec->session);
+    size_t parts = 0, id = strlen(session);
+    record rec;
+    int fd = open_one(h, session, ".record", O_RDWR | O_CREAT);
+    if (fd < 0 || flock(fd, LOCK_EX) < 0)
+        return fail(session);
+    record_begin(&rec, varve_cstr(session));
+    int result = read_record(fd, &rec) < 0 ? -1 : 0;
     for (size_t i = 0; i < count; i++)
-        if (events[i].session_id.size == id && memcmp(events[i].session_id.ptr, rec->session, id) == 0) {
+        if (events[i].session_id.size == id && memcmp(events[i].session_id.ptr, session, id) == 0) {
+            record_fold(&rec, &events[i]);
             part[parts++] = (struct iovec){(void *)(uintptr_t)events[i].payload, events[i].payload_size};
             part[parts++] = (struct iovec){(void *)(uintptr_t) "\n", 1};
         }
-    struct iovec whole = {(void *)(uintptr_t)rec, sizeof *rec};
-    if (put(open_one(h, rec->session, ".jsonl", O_WRONLY | O_APPEND | O_CREAT), part, parts, durable) < 0)
-        return -1;
-    return put(open_one(h, rec->session, ".record", O_WRONLY | O_CREAT), &whole, 1, durable);
+    if (result == 0)
+        result = put_lines(open_one(h, session, ".jsonl", O_WRONLY | O_APPEND | O_CREAT), part, parts, durable);
+    if (result == 0 && pwrite(fd, &rec, sizeof rec, 0) != (ssize_t)sizeof rec)
+        result = fail("write");
+    if (result == 0 && durable && fdatasync(fd) < 0)
+        result = fail("fdatasync");
+    close(fd);
+    return result;
 }
 
 static int append(void *context, const varve_event *events, size_t count, int durable) {
@@ -110,15 +124,10 @@ static int append(void *context, const varve_event *events, size_t count, int du
     int result = 0;
     struct iovec *part = malloc(2 * count * sizeof *part);
     folding_clear(h->fold);
-    for (size_t i = 0; i < count && part != NULL; i++) {
-        record *rec = folding_take(h->fold, events[i].session_id, load, h);
-        if (rec == NULL)
-            result = -1;
-        else
-            record_fold(rec, &events[i]);
-    }
+    for (size_t i = 0; i < count && part != NULL && result == 0; i++) /* which sessions there are */
+        result = folding_take(h->fold, events[i].session_id, begin_record, NULL) == NULL ? -1 : 0;
     for (size_t i = 0; i < folding_count(h->fold) && part != NULL && result == 0; i++)
-        result = append_session(h, folding_at(h->fold, i), events, count, part, durable);
+        result = append_session(h, folding_at(h->fold, i)->session, events, count, part, durable);
     free(part);
     return part == NULL ? -1 : result;
 }
@@ -130,9 +139,11 @@ static int sync_dir(void *context) {
 
 static int get(void *context, const char *session, record_view *ret_view) {
     record rec;
-    memset(&rec, 0, sizeof rec);
-    memcpy(rec.session, session, strnlen(session, RECORD_ID - 1));
-    if (load(context, &rec) <= 0)
+    int fd = open_one(context, session, ".record", O_RDONLY);
+    int found = fd < 0 ? 0 : read_record(fd, &rec);
+    if (fd >= 0)
+        close(fd);
+    if (found <= 0)
         return fail(session);
     record_look(&rec, ret_view);
     return 0;

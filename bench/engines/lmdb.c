@@ -261,7 +261,11 @@ static int sum_usage(void *context, usage_sum *ret_usage) {
 }
 
 static const char *version(void) {
-    return mdb_version(NULL, NULL, NULL);
+    static char text[32];
+    int major, minor, patch;
+    mdb_version(&major, &minor, &patch);
+    snprintf(text, sizeof text, "%d.%d.%d", major, minor, patch);
+    return text;
 }
 
 const engine engine_this = {

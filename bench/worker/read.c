@@ -15,7 +15,7 @@ enum { ROUNDS_MAX = 1000 };
 static int begin(const options *o, void **ret_handle) {
     if (engine_this.load == NULL && evict_warm(o->path) < 0)
         return failed("reading the files");
-    if (engine_this.open(o->path, ENGINE_READ, ret_handle) < 0)
+    if (engine_this.open(o->path, engine_this.load == NULL ? ENGINE_READ : 0, ret_handle) < 0)
         return failed("open");
     return engine_this.load != NULL && engine_this.load(*ret_handle, &o->spec) < 0 ? failed("load") : 0;
 }
