@@ -55,6 +55,10 @@ function(varve_bench_engine name source)
   add_dependencies(bench ${target})
 endfunction()
 
+if(VARVE_TESTS) # one of them runs all
+  set_target_properties(spawns backed PROPERTIES EXCLUDE_FROM_ALL OFF)
+endif()
+
 varve_bench_engine(varve varve.c)
 varve_bench_engine(limit limit.c)
 varve_bench_engine(limit-xxh3 limit.c DEFINE ENGINE_XXH3)

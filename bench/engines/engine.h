@@ -21,11 +21,11 @@
 
 enum { /* engine.can */
     ENGINE_PROCESSES = 1 << 0, /* many processes may have it open and append */
-    ENGINE_COMPRESSES = 1 << 2, /* payloads are stored compressed, at the latest when packed */
-    ENGINE_SURVIVES = 1 << 3,   /* what is appended without sync leaves a whole store after a crash of the system */
-    ENGINE_LIMIT = 1 << 4,      /* no store: what the machine itself can do */
-    ENGINE_MANY = 1 << 5,       /* bears a million sessions */
-    ENGINE_ATOMIC = 1 << 6,     /* a batch is all or nothing */
+    ENGINE_COMPRESSES = 1 << 1, /* payloads are stored compressed, at the latest when packed */
+    ENGINE_SURVIVES = 1 << 2,   /* what is appended without sync leaves a whole store after a crash of the system */
+    ENGINE_LIMIT = 1 << 3,      /* no store: what the machine itself can do */
+    ENGINE_MANY = 1 << 4,       /* bears a million sessions */
+    ENGINE_ATOMIC = 1 << 5,     /* a batch is all or nothing */
 };
 
 enum { /* for open */

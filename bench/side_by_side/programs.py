@@ -8,7 +8,7 @@ import time
 from . import machine
 
 ORDER = ["limit", "limit-xxh3", "varve", "sqlite", "sqlite-zstd", "lmdb", "rocksdb", "leveldb", "jsonl"]
-PROCESSES, COMPRESSES, SURVIVES, LIMIT, MANY, ATOMIC = 1, 4, 8, 16, 32, 64
+PROCESSES, COMPRESSES, SURVIVES, LIMIT, MANY, ATOMIC = 1, 2, 4, 8, 16, 32
 
 
 class Failed(Exception):
@@ -29,7 +29,7 @@ class Engine:
         self.uses = bool(told["uses"])
 
     def may(self, bit):
-        """Whether it has one of the properties above."""
+        """Whether it has any of these properties."""
         return bool(self.can & bit)
 
     def command(self, phase, path, **options):

@@ -124,6 +124,7 @@ def page(results):
     try:
         import matplotlib  # only here: all else works without it
         matplotlib.use("svg")
+        matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text: small, and can be searched
         import matplotlib.pyplot as plot
         charts = "\n".join(f"<figure>{_chart(plot, FIGURES[name], by, names)}</figure>"
                            for name, by in results["figures"].items())
