@@ -3,9 +3,10 @@
  *
  *   spawns ROUNDS PARALLEL -- COMMAND ARGUMENT... [-- COMMAND ARGUMENT...]...
  *
- * PARALLEL 1: the commands in turn, ROUNDS times; for each the median in us, the p99, and the median of its ratios
- * to the first command of the same round. PARALLEL n: each command in n processes at once, ROUNDS times one after
- * another in each; us per command, the median and the p99 of a process. One JSON object a line, in their order.
+ * PARALLEL 1: the commands in turn, ROUNDS times; for each the median in us, the p99, and the
+ * median of its ratios to the first command of the same round. PARALLEL n: each command in n
+ * processes at once, ROUNDS times one after another in each; us per command, the median and the p99
+ * of a process. One JSON object a line, in their order.
  */
 #include "bench/support/measure.h"
 
@@ -22,12 +23,14 @@ static char **command[COMMANDS];
 static int commands;
 
 static int fail(int c) {
-    fprintf(stderr, "spawns: %s %s failed\n", command[c][0], command[c][1] != NULL ? command[c][1] : "");
+    fprintf(stderr, "spawns: %s %s failed\n", command[c][0],
+            command[c][1] != NULL ? command[c][1] : "");
     return -1;
 }
 
 static int in_turn(int rounds) {
-    double *took = calloc((size_t)(rounds * commands * 2), sizeof *took), *ratio = took + rounds * commands;
+    double *took = calloc((size_t)(rounds * commands * 2), sizeof *took),
+           *ratio = took + rounds * commands;
     for (int r = -WARM; r < rounds && took != NULL; r++)
         for (int c = 0; c < commands; c++) {
             double t = measure_process(command[c]);
@@ -74,8 +77,8 @@ static int at_once(int rounds, int parallel) {
         if (failed)
             return -1;
         double median = measure_median(took, count);
-        printf("{\"us\": %.2f, \"p50_us\": %.2f, \"p99_us\": %.2f}\n", all / (double)count * 1e6, median * 1e6,
-               measure_quantile(took, count, 0.99) * 1e6);
+        printf("{\"us\": %.2f, \"p50_us\": %.2f, \"p99_us\": %.2f}\n", all / (double)count * 1e6,
+               median * 1e6, measure_quantile(took, count, 0.99) * 1e6);
     }
     munmap(took, size);
     return 0;
@@ -92,7 +95,8 @@ int main(int argc, char **argv) {
         if (command[c][0] == NULL)
             rounds = 0;
     if (rounds < 1 || parallel < 1 || commands == 0) {
-        fprintf(stderr, "usage: spawns ROUNDS PARALLEL -- COMMAND ARGUMENT... [-- COMMAND ...]...\n");
+        fprintf(stderr,
+                "usage: spawns ROUNDS PARALLEL -- COMMAND ARGUMENT... [-- COMMAND ...]...\n");
         return 2;
     }
     return (parallel == 1 ? in_turn(rounds) : at_once(rounds, parallel)) < 0 ? 3 : 0;

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* Four sums beside each other, so that the processor need not wait for one addition after another. */
+/* Four sums beside each other, so that the processor need not wait for one addition after another.
+ */
 uint64_t check_payload(const void *bytes, size_t size) {
     const char *at = bytes;
     uint64_t word[4], sum[4] = {size, 0, 0, 0};

@@ -5,8 +5,8 @@
  * (bench/support/record.h). A program holds one engine only, so that a new process pays for the
  * libraries of no other.
  *
- * A handle belongs to one thread; each thread opens its own, and no two append to one session. Functions
- * that can fail return 0 or -1; 'error' says why, in one line.
+ * A handle belongs to one thread; each thread opens its own, and no two append to one session.
+ * Functions that can fail return 0 or -1; 'error' says why, in one line.
  */
 #ifndef VARVE_BENCH_ENGINE_H
 #define VARVE_BENCH_ENGINE_H
@@ -19,19 +19,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { /* engine.can */
-    ENGINE_PROCESSES = 1 << 0, /* many processes may have it open and append */
-    ENGINE_COMPRESSES = 1 << 1, /* payloads are stored compressed, at the latest when packed */
-    ENGINE_SURVIVES = 1 << 2,   /* what is appended without sync leaves a whole store after a crash of the system */
-    ENGINE_LIMIT = 1 << 3,      /* no store: what the machine itself can do */
-    ENGINE_MANY = 1 << 4,       /* bears a million sessions */
-    ENGINE_ATOMIC = 1 << 5,     /* a batch is all or nothing */
+enum {                             /* engine.can */
+       ENGINE_PROCESSES = 1 << 0,  /* many processes may have it open and append */
+       ENGINE_COMPRESSES = 1 << 1, /* payloads are stored compressed, at the latest when packed */
+       ENGINE_SURVIVES = 1 << 2, /* what is appended without sync leaves a whole store after a crash
+                                    of the system */
+       ENGINE_LIMIT = 1 << 3,    /* no store: what the machine itself can do */
+       ENGINE_MANY = 1 << 4,     /* bears a million sessions */
+       ENGINE_ATOMIC = 1 << 5,   /* a batch is all or nothing */
 };
 
-enum { /* for open */
-    ENGINE_DURABLE = 1 << 0, /* appends will be asked to be durable */
-    ENGINE_SHARED = 1 << 1,  /* other processes or threads append at the same time */
-    ENGINE_READ = 1 << 2,    /* nothing will be appended */
+enum {                          /* for open */
+       ENGINE_DURABLE = 1 << 0, /* appends will be asked to be durable */
+       ENGINE_SHARED = 1 << 1,  /* other processes or threads append at the same time */
+       ENGINE_READ = 1 << 2,    /* nothing will be appended */
 };
 
 /* What was read, to be compared with what was appended. */

@@ -106,11 +106,13 @@ static int append_session(handle *h, const char *session, const varve_event *eve
     for (size_t i = 0; i < count; i++)
         if (events[i].session_id.size == id && memcmp(events[i].session_id.ptr, session, id) == 0) {
             record_fold(&rec, &events[i]);
-            part[parts++] = (struct iovec){(void *)(uintptr_t)events[i].payload, events[i].payload_size};
+            part[parts++] =
+                (struct iovec){(void *)(uintptr_t)events[i].payload, events[i].payload_size};
             part[parts++] = (struct iovec){(void *)(uintptr_t) "\n", 1};
         }
     if (result == 0)
-        result = put_lines(open_one(h, session, ".jsonl", O_WRONLY | O_APPEND | O_CREAT), part, parts, durable);
+        result = put_lines(open_one(h, session, ".jsonl", O_WRONLY | O_APPEND | O_CREAT), part,
+                           parts, durable);
     if (result == 0 && pwrite(fd, &rec, sizeof rec, 0) != (ssize_t)sizeof rec)
         result = fail("write");
     if (result == 0 && durable && fdatasync(fd) < 0)

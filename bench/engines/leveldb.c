@@ -1,5 +1,6 @@
 /*
- * LevelDB by its C interface: snappy, Bloom filters, a 256 MiB cache, its log not synced unless asked. See lsm.h.
+ * LevelDB by its C interface: snappy, Bloom filters, a 256 MiB cache, its log not synced unless
+ * asked. See lsm.h.
  */
 #include <leveldb/c.h>
 
@@ -25,7 +26,8 @@ static leveldb_options_t *db_options(unsigned flags) {
     return options;
 }
 
-static leveldb_t *db_open(const leveldb_options_t *options, const char *path, unsigned flags, char **message) {
+static leveldb_t *db_open(const leveldb_options_t *options, const char *path, unsigned flags,
+                          char **message) {
     (void)flags; /* it has no way to open for reading only */
     return leveldb_open(options, path, message);
 }

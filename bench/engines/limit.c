@@ -1,9 +1,9 @@
 /*
  * No store: what the machine itself can do with the same bytes, by plain system calls and from
- * memory. Appending: write of a batch (with ENGINE_XXH3 also a sum of each payload); durable or shared
- * by processes: over zeros that were written before, with fdatasync and flock as asked. Looking up:
- * a hash table in memory; in a new process a pread. Replay: payloads that lie in memory, by session.
- * Scan: an array of rows of 256 bytes. See engine.h.
+ * memory. Appending: write of a batch (with ENGINE_XXH3 also a sum of each payload); durable or
+ * shared by processes: over zeros that were written before, with fdatasync and flock as asked.
+ * Looking up: a hash table in memory; in a new process a pread. Replay: payloads that lie in
+ * memory, by session. Scan: an array of rows of 256 bytes. See engine.h.
  */
 #include "bench/engines/engine.h"
 
@@ -87,7 +87,8 @@ static int open_file(const char *path, unsigned flags, void **ret_handle) {
     if (h->fd < 0 || (h->over && write_zeros(h->fd) < 0))
         return fail(path);
     if (h->shared) /* a place of its own */
-        h->at = (off_t)((unsigned)getpid() * 7 + atomic_fetch_add(&handles, 1)) % (ZEROS / OWN) * OWN;
+        h->at =
+            (off_t)((unsigned)getpid() * 7 + atomic_fetch_add(&handles, 1)) % (ZEROS / OWN) * OWN;
     *ret_handle = h;
     return 0;
 }
@@ -208,10 +209,12 @@ static int make_table(handle *h, const source_spec *spec) {
 static int place_payloads(handle *h, const source_spec *spec) {
     source *from;
     varve_event event;
-    uint64_t *next = calloc(h->count + 1, sizeof *next), *bytes = calloc(h->count + 1, sizeof *bytes);
+    uint64_t *next = calloc(h->count + 1, sizeof *next),
+             *bytes = calloc(h->count + 1, sizeof *bytes);
     h->payload = calloc(h->events + 1, sizeof *h->payload);
     h->payloads_room += 4096;
-    h->payloads = mmap(NULL, h->payloads_room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    h->payloads =
+        mmap(NULL, h->payloads_room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (next == NULL || bytes == NULL || h->payload == NULL || h->payloads == MAP_FAILED ||
         source_open(spec, &from) < 0)
         return fail("no memory");

@@ -204,7 +204,8 @@ static int replay(void *context, const char *session, engine_sum *sum) {
         code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
         for (; code == 0 && memcmp(key.mv_data, name.session, RECORD_ID) == 0;
              code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))
-            engine_saw(sum, (char *)value.mv_data + sizeof(event_head), value.mv_size - sizeof(event_head));
+            engine_saw(sum, (char *)value.mv_data + sizeof(event_head),
+                       value.mv_size - sizeof(event_head));
         mdb_cursor_close(cursor);
     }
     mdb_txn_reset(h->reader);
@@ -270,7 +271,8 @@ static const char *version(void) {
 
 const engine engine_this = {
     .name = "lmdb",
-    .about = "LMDB, NOSYNC + WRITEMAP: may be broken after a crash of the system (durable: its default)",
+    .about =
+        "LMDB, NOSYNC + WRITEMAP: may be broken after a crash of the system (durable: its default)",
     .can = ENGINE_PROCESSES | ENGINE_MANY | ENGINE_ATOMIC,
     .version = version,
     .error = error,

@@ -1,5 +1,6 @@
 /*
- * RocksDB by its C interface: zstd, Bloom filters, a 256 MiB cache, its log not synced unless asked. See lsm.h.
+ * RocksDB by its C interface: zstd, Bloom filters, a 256 MiB cache, its log not synced unless
+ * asked. See lsm.h.
  */
 #include <rocksdb/c.h>
 
@@ -14,7 +15,8 @@ static rocksdb_options_t *db_options(unsigned flags) {
     rocksdb_options_t *options = rocksdb_options_create();
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
     cache = rocksdb_cache_create_lru(CACHE);
-    rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10));
+    rocksdb_block_based_options_set_filter_policy(table,
+                                                  rocksdb_filterpolicy_create_bloom_full(10));
     rocksdb_block_based_options_set_block_cache(table, cache);
     rocksdb_block_based_options_set_block_size(table, 16 << 10);
     rocksdb_options_set_block_based_table_factory(options, table);
@@ -28,7 +30,8 @@ static rocksdb_options_t *db_options(unsigned flags) {
     return options;
 }
 
-static rocksdb_t *db_open(const rocksdb_options_t *options, const char *path, unsigned flags, char **message) {
+static rocksdb_t *db_open(const rocksdb_options_t *options, const char *path, unsigned flags,
+                          char **message) {
     return flags & ENGINE_READ ? rocksdb_open_for_read_only(options, path, 0, message)
                                : rocksdb_open(options, path, message);
 }

@@ -1,13 +1,14 @@
 /*
- * SQLite in WAL mode. Events in the order of arrival, payload in the row, with an index by session and place: quicker
- * here than a B-tree by session and place, and so are pages of 16 KiB. Sessions in a table with an index by id. With
- * ENGINE_ZSTD each payload is compressed by itself. See engine.h.
+ * SQLite in WAL mode. Events in the order of arrival, payload in the row, with an index by session
+ * and place: quicker here than a B-tree by session and place, and so are pages of 16 KiB. Sessions
+ * in a table with an index by id. With ENGINE_ZSTD each payload is compressed by itself. See
+ * engine.h.
  */
 #include "bench/engines/engine.h"
 
 #include "bench/support/folding.h"
 #ifdef ENGINE_ZSTD
-#include "bench/support/squeeze.h"
+#    include "bench/support/squeeze.h"
 #endif
 
 #include <sqlite3.h>
@@ -16,7 +17,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SEQ_BITS = 24, FIND, STORE, ADD, PUT, BEGIN, COMMIT, ROLLBACK, REPLAY, SCAN, USAGE, STATEMENTS };
+enum {
+    SEQ_BITS = 24,
+    FIND,
+    STORE,
+    ADD,
+    PUT,
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    REPLAY,
+    SCAN,
+    USAGE,
+    STATEMENTS
+};
 
 static const char *const text[STATEMENTS] = {
     [FIND] = "SELECT record FROM session WHERE id = ?1",
@@ -92,9 +106,11 @@ static int open_base(const char *path, unsigned flags, void **ret_handle) {
     snprintf(file, sizeof file, "%s/base", path);
     if (!(flags & ENGINE_READ))
         mkdir(path, 0700);
-    int mode = flags & ENGINE_READ ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    int mode =
+        flags & ENGINE_READ ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     snprintf(settings, sizeof settings,
-             "PRAGMA page_size=16384; PRAGMA busy_timeout=60000; PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; "
+             "PRAGMA page_size=16384; PRAGMA busy_timeout=60000; PRAGMA journal_mode=WAL; PRAGMA "
+             "synchronous=%s; "
              "PRAGMA cache_size=-262144; PRAGMA mmap_size=%lld; PRAGMA wal_autocheckpoint=4000;",
              flags & ENGINE_DURABLE ? "FULL" : "NORMAL", flags & ENGINE_READ ? 1LL << 36 : 0LL);
     if (sqlite3_open_v2(file, &h->base, mode | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||

@@ -52,7 +52,8 @@ static int append(void *context, const varve_event *events, size_t count, int du
     for (size_t i = 0; i < count; i++)
         if (varve_batch_add(h->batch, &events[i]) < 0)
             return fail(h);
-    return varve_append(h->store, h->batch, durable ? VARVE_GROUP : VARVE_NONE, NULL) < 0 ? fail(h) : 0;
+    return varve_append(h->store, h->batch, durable ? VARVE_GROUP : VARVE_NONE, NULL) < 0 ? fail(h)
+                                                                                          : 0;
 }
 
 static int sync_store(void *context) {

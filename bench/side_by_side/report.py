@@ -68,8 +68,9 @@ def _chart(plot, figure, by_engine, names):
     if max(middle) > 30 * max(min(middle), 1e-12) and min(middle) > 0:
         axes.set_xscale("log")
     axes.tick_params(axis="x", labelsize=7)
+    axes.xaxis.set_major_formatter(lambda value, _place: show(value, figure.unit).removesuffix(".00"))
     for row, value in enumerate(middle):
-        axes.annotate(" " + show(value, figure.unit), (max(value, 0), row), va="center", fontsize=7)
+        axes.annotate(" " + show(value, figure.unit), (by_engine[there[row]]["max"], row), va="center", fontsize=7)
     axes.margins(x=0.18)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -7,7 +7,8 @@
 #include <ftw.h>
 #include <unistd.h>
 
-/* Holes are left out: a map that is larger than what it holds lies in a file that is mostly hole. */
+/* Holes are left out: a map that is larger than what it holds lies in a file that is mostly hole.
+ */
 static int warm_file(const char *path, const struct stat *file, int kind, struct FTW *place) {
     static char bytes[1 << 18];
     (void)file, (void)place;

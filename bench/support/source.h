@@ -15,8 +15,8 @@ typedef struct source_spec {
 typedef struct source source;
 
 int source_open(const source_spec *spec, source **ret_source); /* -1: no memory */
-int source_next(source *from, varve_event *ret_event); /* as workload_next */
-uint64_t source_session(const source *from);           /* number of the session of the event given last */
+int source_next(source *from, varve_event *ret_event);         /* as workload_next */
+uint64_t source_session(const source *from); /* number of the session of the event given last */
 void source_close(source **from);
 /* The id of a session, by its number from 0. */
 void source_id(const source_spec *spec, uint64_t number, char ret_id[WORKLOAD_ID_ROOM]);

@@ -37,8 +37,8 @@ int squeeze_pack(squeeze **own, const void *bytes, size_t size, const void **ret
     size_t room = ZSTD_compressBound(size);
     if (make(own) < 0 || have_room(&(*own)->packed, &(*own)->packed_room, room) < 0)
         return -1;
-    *ret_size = ZSTD_compressCCtx((*own)->pack, (*own)->packed, (*own)->packed_room, bytes,
-                                  size, LEVEL);
+    *ret_size =
+        ZSTD_compressCCtx((*own)->pack, (*own)->packed, (*own)->packed_room, bytes, size, LEVEL);
     *ret_packed = (*own)->packed;
     return ZSTD_isError(*ret_size) ? -1 : 0;
 }

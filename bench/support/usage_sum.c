@@ -18,7 +18,8 @@ static uint32_t model_number(usage_sum *sum, varve_str model) {
     return sum->models++;
 }
 
-void usage_sum_add(usage_sum *sum, int64_t time, varve_str model, const int64_t *tokens, int64_t cost) {
+void usage_sum_add(usage_sum *sum, int64_t time, varve_str model, const int64_t *tokens,
+                   int64_t cost) {
     uint64_t day = (uint64_t)time / UINT64_C(86400000000000) % USAGE_DAYS;
     uint32_t number = model_number(sum, model);
     for (int t = 0; t < VARVE_TOKENS; t++)

@@ -20,6 +20,7 @@ typedef struct usage_sum {
     } by[USAGE_DAYS][USAGE_MODELS];
 } usage_sum;
 
-void usage_sum_add(usage_sum *sum, int64_t time, varve_str model, const int64_t *tokens, int64_t cost);
+void usage_sum_add(usage_sum *sum, int64_t time, varve_str model, const int64_t *tokens,
+                   int64_t cost);
 
 #endif

@@ -63,7 +63,8 @@ static int run_processes(crew_member *crew, uint64_t count) {
 }
 
 crew_member *crew_run(const options *o, uint64_t count, int (*job)(crew_member *member)) {
-    the_post = mmap(NULL, crew_size(count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    the_post =
+        mmap(NULL, crew_size(count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (the_post == MAP_FAILED)
         return NULL;
     pthread_barrierattr_t shared;

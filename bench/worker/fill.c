@@ -1,6 +1,6 @@
 /*
- * Appending: in batches that are not synced, with the sync at the end; durable; as a store grows. See
- * worker.h. What is appended is made beforehand, batch by batch, and not in what is measured.
+ * Appending: in batches that are not synced, with the sync at the end; durable; as a store grows.
+ * See worker.h. What is appended is made beforehand, batch by batch, and not in what is measured.
  */
 #include "bench/worker/worker.h"
 
@@ -81,8 +81,8 @@ static void tell_expected(const filling *f) {
     tell_text("session", id); /* one that is there */
 }
 
-/* With --gigabytes: goes on up to so many of payload, packs at each (varve's way to stay small), and tells
- * what an event took in each. */
+/* With --gigabytes: goes on up to so many of payload, packs at each (varve's way to stay small),
+ * and tells what an event took in each. */
 static int grow(filling *f) {
     double seconds = 0;
     uint64_t events = 0;

@@ -14,11 +14,13 @@ static const struct {
     int (*run)(const options *o);
     int quiet;
 } phases[] = {
-    {"fill", phase_fill, 0},       {"durable", phase_durable, 0}, {"look-up", phase_look_up, 0},
-    {"look-up-cold", phase_look_up_cold, 0},                      {"replay", phase_replay, 0},
-    {"scan", phase_scan, 0},       {"usage", phase_usage, 0},     {"pack", phase_pack, 0},
-    {"disk", phase_disk, 0},       {"writers", phase_writers, 0}, {"mixed", phase_mixed, 0},
-    {"zstd", phase_zstd, 0},       {"prepare", phase_prepare, 0}, {"get", phase_get, 1},
+    {"fill", phase_fill, 0},       {"durable", phase_durable, 0},
+    {"look-up", phase_look_up, 0}, {"look-up-cold", phase_look_up_cold, 0},
+    {"replay", phase_replay, 0},   {"scan", phase_scan, 0},
+    {"usage", phase_usage, 0},     {"pack", phase_pack, 0},
+    {"disk", phase_disk, 0},       {"writers", phase_writers, 0},
+    {"mixed", phase_mixed, 0},     {"zstd", phase_zstd, 0},
+    {"prepare", phase_prepare, 0}, {"get", phase_get, 1},
     {"append", phase_append, 1},   {"count", phase_count, 0},
 };
 
@@ -79,7 +81,11 @@ static int about(void) {
 }
 
 int main(int argc, char **argv) {
-    options o = {.spec = {.seed = 1, .events = 1000}, .batch = 1000, .count = 1000, .writers = 1, .readers = 1,
+    options o = {.spec = {.seed = 1, .events = 1000},
+                 .batch = 1000,
+                 .count = 1000,
+                 .writers = 1,
+                 .readers = 1,
                  .rounds = 5};
     size_t phase = 0, count = sizeof phases / sizeof phases[0];
     if (argc == 2 && strcmp(argv[1], "about") == 0)

@@ -1,6 +1,6 @@
 /*
- * Reading: look-ups, replay, scan, usage. See worker.h. A worker reads a store that it has not made: what
- * the library keeps in memory is not there yet.
+ * Reading: look-ups, replay, scan, usage. See worker.h. A worker reads a store that it has not
+ * made: what the library keeps in memory is not there yet.
  */
 #include "bench/worker/worker.h"
 
@@ -17,7 +17,8 @@ static int begin(const options *o, void **ret_handle) {
         return failed("reading the files");
     if (engine_this.open(o->path, engine_this.load == NULL ? ENGINE_READ : 0, ret_handle) < 0)
         return failed("open");
-    return engine_this.load != NULL && engine_this.load(*ret_handle, &o->spec) < 0 ? failed("load") : 0;
+    return engine_this.load != NULL && engine_this.load(*ret_handle, &o->spec) < 0 ? failed("load")
+                                                                                   : 0;
 }
 
 /* Ids of sessions by chance, written one behind the other. */

@@ -1,6 +1,6 @@
 /*
- * The store as a whole: packing, its size on disk, zstd beside it, and processes that do one thing with it.
- * See worker.h.
+ * The store as a whole: packing, its size on disk, zstd beside it, and processes that do one thing
+ * with it. See worker.h.
  */
 #include "bench/worker/worker.h"
 
@@ -75,7 +75,8 @@ int phase_append(const options *o) {
         return failed("open");
     memset(payload, 'x', sizeof payload);
     varve_event_init(&event);
-    event.session_id = varve_cstr(o->session != NULL ? o->session : "0f8fad5b-d9cb-469f-a165-000000000001");
+    event.session_id =
+        varve_cstr(o->session != NULL ? o->session : "0f8fad5b-d9cb-469f-a165-000000000001");
     event.type = varve_cstr("PreToolUse");
     event.present = VARVE_HAS_PAYLOAD;
     event.payload = payload;

@@ -50,8 +50,8 @@ int check_sum(const char *what, const engine_sum *expected, const engine_sum *su
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (parts[i].want != 0 && parts[i].want != parts[i].got) {
-            fprintf(stderr, "%s: %s: wrong total: %s %" PRIu64 ", appended were %" PRIu64 "\n", engine_this.name,
-                    what, parts[i].name, parts[i].got, parts[i].want);
+            fprintf(stderr, "%s: %s: wrong total: %s %" PRIu64 ", appended were %" PRIu64 "\n",
+                    engine_this.name, what, parts[i].name, parts[i].got, parts[i].want);
             return -1;
         }
     return 0;

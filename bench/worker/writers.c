@@ -1,6 +1,6 @@
 /*
- * Many writers at once, each with sessions of its own, one event after another. And a writer beside readers. See
- * worker.h.
+ * Many writers at once, each with sessions of its own, one event after another. And a writer beside
+ * readers. See worker.h.
  */
 #include "bench/worker/crew.h"
 
@@ -22,7 +22,8 @@ static void make_own(source_batch *batch, uint64_t writer) {
 /* A batch of 'count' events of the writer's own. */
 static int make_events(const options *o, uint64_t writer, uint64_t count, source_batch *ret_batch) {
     source *from;
-    uint64_t seed = o->spec.seed << 32 | writer << 8 | 0xff; /* mixed: seeds that are close share events */
+    uint64_t seed =
+        o->spec.seed << 32 | writer << 8 | 0xff; /* mixed: seeds that are close share events */
     seed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9u;
     seed = (seed ^ seed >> 27) * 0x94d049bb133111ebu;
     source_spec spec = {.seed = seed ^ seed >> 31, .events = count};
@@ -45,7 +46,8 @@ static int write_one_by_one(crew_member *m) {
     crew_start(m);
     for (uint64_t i = 0; i < batch.count && result == 0; i++) {
         double begun = measure_now();
-        result = engine_this.append(handle, &batch.events[i], 1, o->durable) < 0 ? failed("append") : 0;
+        result =
+            engine_this.append(handle, &batch.events[i], 1, o->durable) < 0 ? failed("append") : 0;
         measure_spread_add(&m->spread, measure_now() - begun);
     }
     m->ended = measure_now();
@@ -112,7 +114,7 @@ enum { WRITE = 1, READ = 2 };
 static struct {
     int who;
     uint64_t round;
-    atomic_int done;        /* the writer is */
+    atomic_int done;               /* the writer is */
     atomic_uint_fast64_t replayed; /* sessions */
 } mixed;
 
@@ -167,7 +169,8 @@ static int read_or_write(crew_member *m) {
 }
 
 /* Events and sessions a second. */
-static int mix(const options *o, int who, engine_sum *appended, double *ret_events, double *ret_sessions) {
+static int mix(const options *o, int who, engine_sum *appended, double *ret_events,
+               double *ret_sessions) {
     uint64_t count = (who & WRITE ? 1 : 0) + (who & READ ? o->readers : 0);
     mixed.who = who;
     mixed.round++;
