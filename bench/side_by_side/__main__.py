@@ -32,7 +32,7 @@ class Sizes:
         self.durable_together, self.buffered = (80, 100) if quick else (6400, 5000)
         self.writers = 4 if quick else 64
         self.look_ups, self.rounds, self.cold_rounds, self.scans = (500, 2, 2, 3) if quick else (20_000, 5, 25, 51)
-        self.mixed = 500 if quick else 50_000
+        self.mixed, self.mixed_on = (500, 3000) if quick else (50_000, min(self.events, 100_000))
         self.spawns, self.spawns_at_once = (3, 2) if quick else (200, 50)
         wide = asked.sessions or (2000 if quick else 1_000_000)
         self.wide = {1_000_000: min(wide, 1_000_000), 10_000_000: wide if wide > 1_000_000 else 0}
@@ -66,11 +66,11 @@ def run_all(asked, programs):
             say(f"repetition {run.repetition + 1} of {sizes.repeat}")
             if "ingest" in wanted or any(name in wanted for name in phases.NEED_STORES):
                 holds = phases.ingest(run)
-            for name in [n for n in ("read", "packed", "mixed", "new") if n in wanted]:
+            for name in [n for n in ("read", "packed", "new") if n in wanted]:
                 MEANT[name](run, holds)
             for path in list(directory.glob("*.store")) + list(directory.glob("*.zeros")):
                 run.clear(path)
-            for name in [n for n in ("durable", "writers", "wide") if n in wanted]:
+            for name in [n for n in ("durable", "writers", "mixed", "wide") if n in wanted]:
                 MEANT[name](run, holds)
         run.repetition = 0
         if "growth" in wanted:

@@ -2,6 +2,7 @@
 
 import html
 import io
+import re
 import sys
 
 from . import aims
@@ -79,7 +80,8 @@ def _chart(plot, figure, by_engine, names):
     text = io.StringIO()
     chart.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
     plot.close(chart)
-    return text.getvalue()[text.getvalue().index("<svg"):]
+    drawing = text.getvalue()
+    return re.sub(r"<metadata>.*?</metadata>", "", drawing[drawing.index("<svg"):], flags=re.DOTALL)
 
 
 def _table(results, names):
