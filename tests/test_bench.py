@@ -80,7 +80,7 @@ class Bench(unittest.TestCase):
             wrong = subprocess.run([worker, "scan", "--path", store, "--expect-events", "501"], capture_output=True,
                                    text=True, check=False)
         self.assertEqual(good.returncode, 0, good.stderr)
-        self.assertEqual(wrong.returncode, 3)
+        self.assertNotEqual(wrong.returncode, 0)
         self.assertIn("wrong total: events 500, appended were 501", wrong.stderr)
 
     def test_list_names_engines_and_phases(self):

@@ -45,43 +45,10 @@ def say(text):
     print(f"varve-bench: {text}", file=sys.stderr, flush=True)
 
 
-def run_all(asked, programs):
-    """Measures, and gives the results. Wrong totals are errors."""
-    sizes = Sizes(asked)
-    wanted = asked.phases.split(",") if asked.phases else list(phases.PHASES)
-    unknown = [name for name in wanted if name not in phases.PHASES]
-    if unknown:
-        raise SystemExit(f"varve-bench: no such phase: {', '.join(unknown)}")
-    if asked.engines:
-        chosen = set(asked.engines.split(",")) | {"limit", "limit-xxh3"}
-        programs.engines = {n: e for n, e in programs.engines.items() if n in chosen}
-    if programs.absent:
-        say("left out, not built here: " + ", ".join(programs.absent))
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="varve-bench-", dir=asked.dir))
-    backed = Backed(programs, sizes.backed)
-    run = phases.Run(programs, backed, sizes, directory, say)
-    holds = {}
-    try:
-        for run.repetition in range(sizes.repeat):
-            say(f"repetition {run.repetition + 1} of {sizes.repeat}")
-            if "ingest" in wanted or any(name in wanted for name in phases.NEED_STORES):
-                holds = phases.ingest(run)
-            for name in [n for n in ("read", "packed", "new") if n in wanted]:
-                MEANT[name](run, holds)
-            for path in list(directory.glob("*.store")) + list(directory.glob("*.zeros")):
-                run.clear(path)
-            for name in [n for n in ("durable", "writers", "mixed", "wide") if n in wanted]:
-                MEANT[name](run, holds)
-        run.repetition = 0
-        if "growth" in wanted:
-            phases.growth(run, holds)
-        if "transcripts" in wanted and asked.transcripts:
-            transcripts.measure(run, asked.transcripts)
-        place = machine.describe(str(directory))
-    finally:
-        backed.close()
-        shutil.rmtree(directory, ignore_errors=True)
-    one = next(iter(holds.values()), {})
+def tell(run, place, asked, programs):
+    """The results as far as they are known."""
+    sizes = run.sizes
+    one = next(iter(run.holds.values()), {})
     grown = {engine: {name.split(".")[1]: by[engine][-1] for name, by in run.values.items()
                       if name.startswith("growth.ns_event_gb_") and engine in by} for engine in sizes.growing}
     return {
@@ -98,11 +65,55 @@ def run_all(asked, programs):
     }
 
 
-def command_run(asked, programs):
-    got = run_all(asked, programs)
+def run_all(asked, programs):
+    """Measures, and gives the results. Wrong totals are errors."""
+    sizes = Sizes(asked)
+    wanted = asked.phases.split(",") if asked.phases else list(phases.PHASES)
+    unknown = [name for name in wanted if name not in phases.PHASES]
+    if unknown:
+        raise SystemExit(f"varve-bench: no such phase: {', '.join(unknown)}")
+    if asked.engines:
+        chosen = set(asked.engines.split(",")) | {"limit", "limit-xxh3"}
+        programs.engines = {n: e for n, e in programs.engines.items() if n in chosen}
+    if programs.absent:
+        say("left out, not built here: " + ", ".join(programs.absent))
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="varve-bench-", dir=asked.dir))
+    backed = Backed(programs, sizes.backed)
+    run = phases.Run(programs, backed, sizes, directory, say)
+    place = machine.describe(str(directory))
+    try:
+        for run.repetition in range(sizes.repeat):
+            say(f"repetition {run.repetition + 1} of {sizes.repeat}")
+            if "ingest" in wanted or any(name in wanted for name in phases.NEED_STORES):
+                run.holds = phases.ingest(run)
+            for name in [n for n in ("read", "packed", "new") if n in wanted]:
+                MEANT[name](run, run.holds)
+            for path in list(directory.glob("*.store")) + list(directory.glob("*.zeros")):
+                run.clear(path)
+            for name in [n for n in ("durable", "writers", "mixed", "wide") if n in wanted]:
+                MEANT[name](run, run.holds)
+            keep(asked, tell(run, place, asked, programs))
+        run.repetition = 0
+        if "growth" in wanted:
+            phases.growth(run, run.holds)
+        if "transcripts" in wanted and asked.transcripts:
+            transcripts.measure(run, asked.transcripts)
+    finally:
+        backed.close()
+        shutil.rmtree(directory, ignore_errors=True)
+    return tell(run, place, asked, programs)
+
+
+def keep(asked, got):
+    """Also after each repetition: what was measured is not lost when a long run is ended."""
     with open(asked.out, "w", encoding="utf-8") as file:
         json.dump(got, file, indent=1)
         file.write("\n")
+
+
+def command_run(asked, programs):
+    got = run_all(asked, programs)
+    keep(asked, got)
     print(report.markdown(got))
     say(f"results in {asked.out}")
     for line in got["errors"]:

@@ -20,6 +20,7 @@ class Run:
         self.directory = pathlib.Path(directory)
         self.say = say
         self.values = {}  # figure -> engine -> list, one a repetition
+        self.holds = {}  # engine -> what its store holds
         self.errors = []
         self.repetition = 0
 
