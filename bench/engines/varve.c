@@ -3,13 +3,22 @@
  */
 #include "bench/engines/engine.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct handle {
     varve *store;
     varve_batch *batch;
+    int is_shared;
 } handle;
+
+/* Threads that append together share one handle of the store, as a program would. */
+static struct {
+    pthread_mutex_t lock;
+    varve *store;
+    int users;
+} shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local char error_line[400];
 
@@ -22,6 +31,15 @@ static int fail(const handle *h) {
     return -1;
 }
 
+static int open_shared(const char *path, const varve_options *options, varve **ret_store) {
+    pthread_mutex_lock(&shared.lock);
+    int result = shared.users > 0 ? 0 : varve_open(path, options, &shared.store);
+    shared.users += result == 0;
+    *ret_store = shared.store;
+    pthread_mutex_unlock(&shared.lock);
+    return result;
+}
+
 static int open_store(const char *path, unsigned flags, void **ret_handle) {
     handle *h = calloc(1, sizeof *h);
     varve_options options;
@@ -29,7 +47,12 @@ static int open_store(const char *path, unsigned flags, void **ret_handle) {
     options.error = error_line;
     options.error_size = sizeof error_line;
     options.flags = flags & ENGINE_READ ? VARVE_OPEN_READ_ONLY : 0;
-    if (h == NULL || varve_open(path, &options, &h->store) < 0) {
+    if (h == NULL)
+        return -1;
+    h->is_shared = (flags & ENGINE_SHARED) != 0;
+    int result = h->is_shared ? open_shared(path, &options, &h->store)
+                              : varve_open(path, &options, &h->store);
+    if (result < 0) {
         free(h);
         return -1;
     }
@@ -40,7 +63,14 @@ static int open_store(const char *path, unsigned flags, void **ret_handle) {
 static void close_store(void *context) {
     handle *h = context;
     varve_batch_free(&h->batch);
-    varve_close(&h->store);
+    if (h->is_shared) {
+        pthread_mutex_lock(&shared.lock);
+        if (--shared.users == 0)
+            varve_close(&shared.store);
+        pthread_mutex_unlock(&shared.lock);
+    } else {
+        varve_close(&h->store);
+    }
     free(h);
 }
 
