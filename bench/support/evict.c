@@ -29,7 +29,6 @@ static int forget_file(const char *path, const struct stat *file, int kind, stru
     (void)file, (void)place;
     int fd = kind == FTW_F ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd >= 0) {
-        fsync(fd);
         posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
         close(fd);
     }
@@ -38,6 +37,14 @@ static int forget_file(const char *path, const struct stat *file, int kind, stru
 
 int evict_warm(const char *path) {
     return nftw(path, warm_file, 16, FTW_PHYS);
+}
+
+int evict_sync(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int result = fd < 0 ? -1 : syncfs(fd);
+    if (fd >= 0)
+        close(fd);
+    return result;
 }
 
 int evict_cold(const char *path) {

@@ -69,6 +69,8 @@ int phase_look_up_cold(const options *o) {
     double took[ROUNDS_MAX];
     int rounds = o->rounds < ROUNDS_MAX ? o->rounds : ROUNDS_MAX;
     char *ids = make_ids(o, o->expected.sessions, (uint64_t)rounds);
+    if (evict_sync(o->path) < 0)
+        return failed("syncing the files");
     for (int r = 0; r < rounds && ids != NULL; r++) {
         void *handle;
         if (evict_cold(o->path) < 0)
