@@ -110,6 +110,13 @@ void measure_spread_add(measure_spread *spread, double seconds) {
     spread->worst = seconds > spread->worst ? seconds : spread->worst;
 }
 
+void measure_spread_merge(measure_spread *spread, const measure_spread *more) {
+    for (size_t i = 0; i < SPREAD_BUCKETS; i++)
+        spread->bucket[i] += more->bucket[i];
+    spread->count += more->count;
+    spread->worst = more->worst > spread->worst ? more->worst : spread->worst;
+}
+
 double measure_spread_at(const measure_spread *spread, double share) {
     uint64_t want = (uint64_t)(share * (double)spread->count), seen = 0;
     for (size_t i = 0; share < 1 && i < SPREAD_BUCKETS; i++)

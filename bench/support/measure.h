@@ -31,6 +31,7 @@ typedef struct measure_spread {
     double worst;
 } measure_spread;
 void measure_spread_add(measure_spread *spread, double seconds);
+void measure_spread_merge(measure_spread *spread, const measure_spread *more);
 double measure_spread_at(const measure_spread *spread,
                          double share); /* share 0..1; 1 = the worst */
 
