@@ -129,10 +129,28 @@ static int new_cursor(varve *store, uint32_t flags, varve_cursor **ret_cursor) {
     return result;
 }
 
+/* What is published stands in the log before the session's row knows of it: the last record of the
+ * session behind 'from', or *last as it was. */
+static int find_newest(varve_cursor *cursor, uint64_t from, uint64_t *last) {
+    ve_record record;
+    int found = 0;
+    while (from < cursor->tail &&
+           (found = ve_log_next(cursor->store, from, cursor->tail, &record, NULL)) == 1) {
+        from = record.lsn + vf_get32(record.frame.length);
+        uint8_t kind = record.frame.kind;
+        bool chained = kind == VF_KIND_EVENT || kind == VF_KIND_SESSION || kind == VF_KIND_FORK ||
+                       kind == VF_KIND_REWIND || kind == VF_KIND_TOMBSTONE;
+        if (chained && vf_key_equal(record.frame.session, cursor->session))
+            *last = record.lsn;
+    }
+    return found < 0 ? found : VARVE_OK;
+}
+
 int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t after, uint64_t limit,
                       uint32_t flags, varve_cursor **ret_cursor) {
     vf_hot hot;
     uint32_t row;
+    uint64_t applied = store->control == NULL ? UINT64_MAX : ve_word(&store->control->applied);
     int result = ve_look_up(store, VF_TABLE_SESSIONS, key, &row);
     if (result < 0)
         return result;
@@ -150,10 +168,14 @@ int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t afte
     cursor->from_seq = from_seq;
     cursor->after = after;
     cursor->limit = limit < cursor->limit ? limit : cursor->limit;
+    uint64_t last = vf_get64(hot.last_lsn);
+    ve_hold own = {0}, *before = ve_hold_use(store, &own);
+    result = find_newest(cursor, applied, &last);
+    ve_hold_end(store, &own, before);
     if ((flags & VARVE_CURSOR_BACKWARD) != 0)
-        cursor->at = vf_get64(hot.last_lsn);
-    else
-        result = note_stretches(cursor, vf_get64(hot.last_lsn));
+        cursor->at = last;
+    else if (result == VARVE_OK)
+        result = note_stretches(cursor, last);
     if (result < 0)
         varve_cursor_close(&cursor);
     else

@@ -2,6 +2,7 @@
  * Following a store: who waits for it to grow is woken by whoever appends, sees every event once and in order, resumes by
  * lsn, and outlives rotation, compaction and the writer's death.
  */
+#include "support/deaths.h"
 #include "support/scratch.h"
 #include "support/work.h"
 
@@ -211,6 +212,70 @@ static void a_new_control_is_followed(void **state) {
     scratch_free(path);
 }
 
+/* A writer dies behind each store to a shared page in turn. Whatever it had published is there to be seen at once, by the
+ * session too, though its row does not know of it yet. */
+static uint64_t store_to_die_at;
+
+static bool append_one_and_die_at_a_store(void *context) {
+    const party *p = context;
+    party dying = {p->path, &deaths_os, 0, 0};
+    varve *store = open_as(&dying);
+    deaths_at_store(store_to_die_at);
+    append_events(store, 1);
+    deaths_unwatch();
+    varve_close(&store);
+    return true;
+}
+
+static uint64_t last_of_session(varve *store) {
+    varve_cursor *cursor;
+    varve_event event;
+    uint64_t last = 0;
+    assert_int_equal(varve_cursor_session(store, varve_cstr(NULL), varve_cstr("s"), 0, 0, &cursor), VARVE_OK);
+    while (varve_cursor_next(cursor, &event) == 1)
+        last = event.lsn;
+    varve_cursor_close(&cursor);
+    return last;
+}
+
+static uint64_t last_of_store(varve *store) {
+    varve_cursor *cursor;
+    varve_event event;
+    uint64_t last = 0;
+    assert_int_equal(varve_cursor_store(store, UINT64_MAX, VARVE_CURSOR_BACKWARD, &cursor), VARVE_OK);
+    if (varve_cursor_next(cursor, &event) == 1)
+        last = event.lsn;
+    varve_cursor_close(&cursor);
+    return last;
+}
+
+static void what_is_published_is_seen_before_the_index_follows(void **state) {
+    (void)state;
+    if (!deaths_can_watch())
+        skip();
+    char *path = scratch_new();
+    party p = {path, &ve_os_system, VARVE_OPEN_READ_ONLY, 0}, writer = {path, &ve_os_system, 0, 0};
+    varve *store = open_as(&writer);
+    append_events(store, 3);
+    varve_close(&store);
+    uint32_t behind = 0;
+    varve *reader = open_as(&p);
+    for (store_to_die_at = 1; store_to_die_at < 400; store_to_die_at++) {
+        int status = work_in_child(append_one_and_die_at_a_store, &p);
+        behind += ve_word(&reader->control->applied) < ve_word(&reader->control->tail);
+        assert_int_equal(last_of_session(reader), last_of_store(reader));
+        if (!work_killed(status))
+            break;
+    }
+    varve_close(&reader);
+    assert_true(behind > 2);
+    store = open_as(&writer);
+    append_events(store, 1);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 int main(void) {
     work_in_memory();
     book = work_book_new();
@@ -220,6 +285,7 @@ int main(void) {
         cmocka_unit_test(a_follower_may_come_and_go),
         cmocka_unit_test(time_passes_and_snapshots_do_not_grow),
         cmocka_unit_test(a_new_control_is_followed),
+        cmocka_unit_test(what_is_published_is_seen_before_the_index_follows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

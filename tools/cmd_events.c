@@ -94,19 +94,13 @@ static int wait_for_writer(struct cli *cli) {
     return cli_open(cli, VARVE_OPEN_READ_ONLY);
 }
 
-/* A session's record follows the log a moment later than the log's end is known: events of named
- * sessions are looked for again, before the next one is waited for for good. */
-static const int look_again_ms[] = {-1, 1000, 100, 10};
-enum { LOOKS_AGAIN = sizeof look_again_ms / sizeof *look_again_ms - 1 };
-
 static int print_all(struct cli *cli, struct wish *wish) {
     struct out *out = out_rows(cli, columns, sizeof columns / sizeof *columns);
     uint64_t last = wish->filter.after_lsn, tail = 0;
-    int error = 0, answer = EXIT_OKAY, looks = 0, named = wish->filter.session_count > 0;
+    int error = 0, answer = EXIT_OKAY;
     wish->left = wish->limit;
     do {
-        int grown = wish->follow ? varve_wait(cli->store, &tail, look_again_ms[looks]) : 1;
-        looks = grown == 1 && named ? LOOKS_AGAIN : looks > 0 ? looks - 1 : 0;
+        int grown = wish->follow ? varve_wait(cli->store, &tail, -1) : 1;
         error = grown < 0 && grown != VARVE_E_READ_ONLY ? grown
                                                         : print_found(cli, wish, out, &last);
         if (error != 0 || !wish->follow || out_flush(out)) {
@@ -114,7 +108,7 @@ static int print_all(struct cli *cli, struct wish *wish) {
         }
         if (grown < 0) {
             answer = wait_for_writer(cli);
-        } else if (!named && tail - 1 > last) { /* up to there everything was looked at */
+        } else if (tail - 1 > last) { /* up to there everything was looked at */
             last = tail - 1;
         }
         wish->filter.after_lsn = last;
