@@ -53,7 +53,7 @@ def tell(run, place, asked, programs):
                       if name.startswith("growth.ns_event_gb_") and engine in by} for engine in sizes.growing}
     return {
         "machine": place,
-        "sizes": {"events": sizes.events, "seed": sizes.seed, "repeat": sizes.repeat, "quick": asked.quick,
+        "sizes": {"events": sizes.events, "seed": sizes.seed, "repeat": run.repetition + 1, "quick": asked.quick,
                   "durable": sizes.durable, "wide": sizes.wide[10_000_000] or sizes.wide[1_000_000]},
         "sessions": one.get("sessions", 0),
         "payload_bytes": one.get("bytes", 0),
@@ -93,7 +93,6 @@ def run_all(asked, programs):
             for name in [n for n in ("durable", "writers", "mixed", "wide") if n in wanted]:
                 MEANT[name](run, run.holds)
             keep(asked, tell(run, place, asked, programs))
-        run.repetition = 0
         if "growth" in wanted:
             phases.growth(run, run.holds)
         if "transcripts" in wanted and asked.transcripts:
