@@ -125,7 +125,7 @@ static int commit(ve_plan *p, varve_durability durability, uint64_t *ret_first, 
     uint64_t tail = ve_word(&control->tail), end = tail + p->bytes;
     ve_segment *segment = ve_log_segment(store, vf_lsn_segment(tail));
     if (segment == NULL)
-        return VARVE_E_CORRUPT;
+        return store->trouble < 0 ? store->trouble : VARVE_E_CORRUPT;
     if (vf_lsn_offset(tail) + p->bytes > UINT32_MAX)
         return ve_fail(store, VARVE_E_TOO_BIG, "the batch does not fit a segment");
     uint32_t chain = seal(p, tail, segment->salt, ve_chain(store));
@@ -138,8 +138,11 @@ static int commit(ve_plan *p, varve_durability durability, uint64_t *ret_first, 
     *ret_end = end;
     /* The batch is in. That the index cannot follow now (no room) is the next writer's trouble, not
      * this caller's. */
+    store->own_from = tail;
+    store->own_end = end;
     if (ve_fold_range(store, &store->index, tail, end, &control->applied) < 0)
         ve_say(store, "the index could not follow: %s", ve_error(store));
+    store->own_from = store->own_end = 0;
     if (durability == VARVE_GROUP)
         write_ahead(p, vf_lsn_offset(end));
     return VARVE_OK;
@@ -216,8 +219,8 @@ int varve_append(varve *store, varve_batch *batch, varve_durability durability,
     return result;
 }
 
-/* A writer that died may have published what is not in the index yet. Who goes on from a state would
- * append it twice. */
+/* A writer that died may have published what is not in the index yet. Who goes on from a state
+ * would append it twice. */
 static int take_in(varve *store) {
     if (store->read_only || store->control == NULL ||
         ve_word(&store->control->applied) >= ve_word(&store->control->tail))

@@ -29,6 +29,12 @@ int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,
     return order != 0 ? order : vf_key_compare(ordering_uid(a_body), ordering_uid(b_body));
 }
 
+/* How the record stands to another one: most references of a row name the same. */
+typedef struct {
+    uint64_t other; /* 0 = none was looked at */
+    int order;
+} comparison;
+
 /* One record being folded. */
 typedef struct {
     varve *store;
@@ -40,6 +46,7 @@ typedef struct {
     const ve_record *from;
     const vf_key *session; /* whose row it goes into */
     bool paid;             /* folded again: what it cost is counted already */
+    comparison *latest;
 } record;
 
 /* Order of two records that are alike in all else. */
@@ -53,7 +60,7 @@ static int by_sum(const record *r, uint64_t other, int *ret_order) {
 }
 
 /* Order of the record and the one at 'other': most often told by the time alone. */
-static int against(const record *r, uint64_t other, int *ret_order) {
+static int compare_with(const record *r, uint64_t other, int *ret_order) {
     vf_frame frame;
     int result = ve_log_ref(r->store, r->session, other, &frame, NULL);
     if (result < 0)
@@ -66,6 +73,17 @@ static int against(const record *r, uint64_t other, int *ret_order) {
     if (result == VARVE_OK)
         *ret_order = ve_canonical(r->frame, r->body, &frame, &body);
     return result < 0 || *ret_order != 0 ? result : by_sum(r, other, ret_order);
+}
+
+static int against(const record *r, uint64_t other, int *ret_order) {
+    if (r->latest->other == other) {
+        *ret_order = r->latest->order;
+        return VARVE_OK;
+    }
+    int result = compare_with(r, other, ret_order);
+    if (result == VARVE_OK)
+        *r->latest = (comparison){other, *ret_order};
+    return result;
 }
 
 /* Whether the record replaces the one that a reference names. A record that was lost to damage is
@@ -560,7 +578,9 @@ int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row 
     bool set = frame->kind == VF_KIND_SESSION || frame->kind == VF_KIND_FORK;
     if ((frame->kind != VF_KIND_EVENT && !set) || ve_record_body(store, from, &body) < 0)
         return VARVE_OK;
-    record r = {.store = store,
+    comparison latest = {0};
+    record r = {.latest = &latest,
+                .store = store,
                 .index = index,
                 .group = group,
                 .lsn = from->lsn,

@@ -265,6 +265,7 @@ struct varve {
     pthread_mutex_t lead; /* of who tries to lead, or ends it: */
     bool leading; /* a thread of this handle has LOCK.sync */
     uint64_t private_tail; /* used when control is NULL */
+    uint64_t own_from, own_end; /* what this handle is just appending: folded without reading it through again */
 
     ve_log log;
     ve_layout *oldest, *layout; /* all that are in use; the one in force. NULL = not read yet */
