@@ -6,10 +6,12 @@
 #   --seconds N   for each target (20 in all, if it is not said: what CI has time for)
 #   --jobs N      so many processes for each target (1)
 #   --keep        what was found is kept in build/fuzz/corpus/<target>, and the next run goes on from there too
-#   --reduce      instead: make tests/corpus/<target> the smallest set that reaches as much as it and what was kept
+#   --reduce      instead: make tests/corpus/<target> the smallest set that reaches the same edges as it and what was
+#                 kept; files found-* stay
 #
 # Without TARGET: all tests/fuzz_*.c. Prints for each: executions, edges reached, seconds. What crashes is left in
-# build/fuzz/found/<target>/, and makes this exit with 1: put it into tests/corpus/<target> with its mending.
+# build/fuzz/found/<target>/, and makes this exit with 1: put it into tests/corpus/<target>/found-<what>
+# with its mending.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
@@ -53,7 +55,8 @@ reduce_corpus() {
     new=build/fuzz/reduced/$1
     rm -rf "$new"
     mkdir -p "$new" "build/fuzz/corpus/$1"
-    "build/fuzz/tests/$1" -merge=1 -close_fd_mask=3 -max_len=4096 "$new" "tests/corpus/$1" "build/fuzz/corpus/$1" >"build/fuzz/$1.log" 2>&1
+    "build/fuzz/tests/$1" -set_cover_merge=1 -use_counters=0 -close_fd_mask=3 -max_len=2048 "$new" "tests/corpus/$1" "build/fuzz/corpus/$1" >"build/fuzz/$1.log" 2>&1
+    find "tests/corpus/$1" -name 'found-*' -exec cp {} "$new" \;
     rm -rf "tests/corpus/$1"
     cp -r "$new" "tests/corpus/$1"
     echo "$1: $(find "tests/corpus/$1" -type f | wc -l) inputs, $(du -sb "tests/corpus/$1" | cut -f1) bytes"
