@@ -256,29 +256,50 @@ static int frame_of(varve *store, ve_packed *file, uint32_t id, vf_frame *ret_fr
     return result;
 }
 
-static int look_at_packed(lasts *l, ve_packed *file) {
+/* Whether some of a run's records may lie behind a gap that lies behind others of them. */
+static bool has_gap(const ve_repair *r, const vf_packed_session *run) {
+    for (size_t i = 0; i < r->gaps.count; i++)
+        if (vf_get64(r->gaps.at[i].from) < vf_get64(run->last_lsn) &&
+            vf_get64(r->gaps.at[i].to) > vf_get64(run->first_lsn))
+            return true;
+    return false;
+}
+
+/* The first record that can be read, and if there is no gap within the run, the last: else all. */
+static int look_at_run(lasts *l, ve_packed *file, const vf_packed_session *run) {
     varve *store = l->r->store;
-    for (uint32_t i = 0; i < vf_get32(file->footer.sessions.count); i++) {
-        const vf_packed_session *run =
-            vf_packed_item(file->map, &file->footer.sessions, i, VF_PACKED_SESSION);
-        uint32_t first = vf_get32(run->first), end = first + vf_get32(run->records);
-        vf_frame frame;
-        int result = VARVE_E_CORRUPT;
-        if (vf_key_is_zero(run->key))
+    uint32_t first = vf_get32(run->first), end = first + vf_get32(run->records), id = first;
+    bool all = has_gap(l->r, run), any = false;
+    vf_frame frame;
+    for (; id < end && (all || !any); id++) {
+        int result = frame_of(store, file, id, &frame);
+        if (ve_is_damage(result))
             continue;
-        for (uint32_t id = first; id < end && ve_is_damage(result); id++)
-            result = frame_of(store, file, id, &frame);
-        if (result == VARVE_OK)
+        if (result == VARVE_OK) {
+            any = true;
             look_before(l, &frame);
-        result = ve_is_damage(result) || result == VARVE_OK ? VARVE_E_CORRUPT : result;
-        for (uint32_t id = end; id > first && ve_is_damage(result); id--)
-            result = frame_of(store, file, id - 1, &frame);
-        if (result == VARVE_OK)
             result = remember(l, run->key, vf_get64(frame.seq));
-        if (result < 0 && !ve_is_damage(result))
+        }
+        if (result < 0)
             return result;
     }
-    return VARVE_OK;
+    int result = VARVE_E_CORRUPT;
+    for (uint32_t last = end; last > id && ve_is_damage(result); last--)
+        result = frame_of(store, file, last - 1, &frame);
+    if (result == VARVE_OK)
+        result = remember(l, run->key, vf_get64(frame.seq));
+    return ve_is_damage(result) ? VARVE_OK : result;
+}
+
+static int look_at_packed(lasts *l, ve_packed *file) {
+    int result = VARVE_OK;
+    for (uint32_t i = 0; i < vf_get32(file->footer.sessions.count) && result == VARVE_OK; i++) {
+        const vf_packed_session *run =
+            vf_packed_item(file->map, &file->footer.sessions, i, VF_PACKED_SESSION);
+        if (!vf_key_is_zero(run->key))
+            result = look_at_run(l, file, run);
+    }
+    return result;
 }
 
 static int look_at_records(lasts *l) {
