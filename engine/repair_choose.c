@@ -390,19 +390,27 @@ static int look_behind(ve_repair *r) {
 
 /* A number that no file and no manifest has. */
 static int next_generation(ve_repair *r) {
-    uint64_t highest = r->named_generation;
-    for (size_t i = 0; i < r->manifests; i++)
-        if (r->manifest[i].holds && r->manifest[i].generation > highest)
+    uint64_t highest = r->named_generation, far = VF_SEGMENT_NUMBER_MAX / 2;
+    for (size_t i = 0; i < r->manifests; i++) /* (one that does not hold may have any number) */
+        if (r->manifest[i].generation > highest &&
+            (r->manifest[i].holds || r->manifest[i].generation < far))
             highest = r->manifest[i].generation;
     for (size_t i = 0; i < r->count; i++)
         if (r->found[i].packed && r->found[i].fate != VE_FATE_AWAY) {
-            highest = r->found[i].number > highest && r->found[i].own != 0 ? r->found[i].number : highest;
+            bool counts = r->found[i].own != 0 || r->found[i].number < far;
+            highest = counts && r->found[i].number > highest ? r->found[i].number : highest;
             highest = r->found[i].own > highest ? r->found[i].own : highest;
         }
     if (r->store->control != NULL) {
         uint64_t told = ve_word(&r->store->control->manifest);
-        highest = told > highest && told < VF_SEGMENT_NUMBER_MAX / 2 ? told : highest;
+        highest = told > highest && told < far ? told : highest;
     }
+    for (size_t i = 0; i < r->manifests; i++) /* newest first; none is written over */
+        if (r->manifest[i].generation > highest &&
+            r->manifest[i].generation <= highest + r->parts + 1) {
+            highest = r->manifest[i].generation;
+            i = (size_t)-1;
+        }
     r->generation = highest + 1;
     if (highest + r->parts + 2 > VF_SEGMENT_NUMBER_MAX)
         return ve_fail(r->store, VARVE_E_TOO_BIG, "%s: no numbers for packed segments are left",

@@ -405,7 +405,7 @@ static void a_packed_segment_that_is_missing_costs_what_it_held(void **state) {
     (void)state;
     char name[32];
     for (size_t f = 0; f < 3; f++)
-        for (int more = 0; more < 4; more++) {
+        for (int more = 0; more < 5; more++) {
             char *copy = mending_copy(&w);
             packed_name(name, f);
             if (more == 3) /* cut: its tables are lost, and with them whose the records were */
@@ -418,6 +418,8 @@ static void a_packed_segment_that_is_missing_costs_what_it_held(void **state) {
             }
             if (more == 2)
                 tree_remove(copy, w.manifest);
+            if (more == 4)
+                tree_truncate(copy, w.manifest, 80);
             mending_due due = {.from = w.first[f], .to = w.end[f]};
             check(copy, &due);
             assert_true(report.done.lost > 0 && told("LOST here/shared-"));
