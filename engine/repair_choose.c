@@ -158,7 +158,8 @@ static ve_found *newest_within(ve_repair *r, uint64_t first, uint64_t end) {
     for (size_t i = 0; i < r->count; i++) {
         ve_found *f = &r->found[i];
         if (f->file == NULL || !f->whole || f->chosen || f->fate == VE_FATE_AWAY ||
-            f->file->first < first || f->file->end > end || overlaps(r, f->file->first, f->file->end))
+            f->file->first < first || f->file->end > end ||
+            overlaps(r, f->file->first, f->file->end))
             continue;
         newest = newest == NULL || f->own > newest->own ? f : newest;
     }
@@ -169,7 +170,8 @@ static ve_found *newest_within(ve_repair *r, uint64_t first, uint64_t end) {
 static int cover(ve_repair *r, uint64_t first, uint64_t end, bool *ret_covered) {
     size_t before = r->parts;
     uint64_t covered = 0;
-    for (ve_found *f; (f = newest_within(r, first, end)) != NULL; covered += f->file->end - f->file->first)
+    for (ve_found *f; (f = newest_within(r, first, end)) != NULL;
+         covered += f->file->end - f->file->first)
         if (add_part(r, f->file->first, f->file->end, f) == NULL)
             return VARVE_E_NO_MEMORY;
     /* (lsns are no bytes, but ranges that lie beside each other add up all the same) */
@@ -190,12 +192,15 @@ static ve_found *file_named(ve_repair *r, const vf_manifest_entry *entry) {
     return NULL;
 }
 
-/* Whether it is the file that the manifest means, not one of a copy of the store that went its own way. */
+/* Whether it is the file that the manifest means, not one of a copy of the store that went its own
+ * way. */
 static bool is_meant(const ve_found *f, const vf_manifest_entry *entry) {
-    bool there = f->file->first == vf_get64(entry->first_lsn) && f->file->end == vf_get64(entry->end_lsn);
+    bool there =
+        f->file->first == vf_get64(entry->first_lsn) && f->file->end == vf_get64(entry->end_lsn);
     if (f->range_unknown)
         return true;
-    return there && (!f->whole || (f->size == vf_get64(entry->size) && f->sum == vf_get64(entry->sum)));
+    return there &&
+           (!f->whole || (f->size == vf_get64(entry->size) && f->sum == vf_get64(entry->sum)));
 }
 
 static int choose_named(ve_repair *r) {
@@ -227,7 +232,8 @@ static int choose_named(ve_repair *r) {
         snprintf(name, sizeof name, "seg/%08u.seg", vf_get32(entry->number));
         if (covered || f == NULL)
             ve_repair_tell(r, VARVE_REPAIR_MENDED, name, 0, "is missing or damaged: %s",
-                           covered ? "older files have all of it" : "a file without it takes its place");
+                           covered ? "older files have all of it"
+                                   : "a file without it takes its place");
         if (covered || f == NULL)
             continue; /* gaps that are left are filled in the end */
         give_back(r, before);
@@ -265,7 +271,8 @@ static const ve_found *raw_segment(const ve_repair *r, uint32_t number) {
     return NULL;
 }
 
-/* A last part that is damaged is not needed if the raw segments that were packed in it are still there. */
+/* A last part that is damaged is not needed if the raw segments that were packed in it are still
+ * there. */
 static void leave_to_raw(ve_repair *r) {
     while (r->parts > 0) {
         const ve_part_of_log *last = &r->part[r->parts - 1];
@@ -331,8 +338,7 @@ static int fill_gaps(ve_repair *r) {
         }
         end = r->part[i].end;
     }
-    uint64_t named_end =
-        r->named_count > 0 ? vf_get64(r->named[r->named_count - 1].end_lsn) : 0;
+    uint64_t named_end = r->named_count > 0 ? vf_get64(r->named[r->named_count - 1].end_lsn) : 0;
     if (result < 0 || named_end <= end) /* else the last is missing */
         return result;
     uint32_t n = r->parts > 0 ? vf_lsn_segment(end) + 1 : 1;
@@ -356,8 +362,8 @@ static ve_found *next_raw(ve_repair *r, uint32_t above) {
     return next;
 }
 
-/* Raw segments that the log cannot have are stray; what is missing before the first of the others was packed, or is
- * lost. */
+/* Raw segments that the log cannot have are stray; what is missing before the first of the others
+ * was packed, or is lost. */
 static int look_behind(ve_repair *r) {
     uint64_t end = r->parts > 0 ? r->part[r->parts - 1].end : 0;
     uint32_t highest = vf_lsn_segment(end), known = vf_lsn_segment(r->known_tail);
@@ -432,8 +438,9 @@ static uint32_t chain_behind(const ve_repair *r, const ve_part_of_log *part) {
 /* In place of a packed segment that is to be written without records. */
 static ve_packed *stand_in(ve_repair *r, const ve_part_of_log *part) {
     ve_packed *file = calloc(1, sizeof *file);
-    void *map = file == NULL ? MAP_FAILED
-                             : r->store->os->mmap(4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *map = file == NULL
+                    ? MAP_FAILED
+                    : r->store->os->mmap(4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED) {
         free(file);
         return NULL;
@@ -482,7 +489,8 @@ static int lay_out(ve_repair *r) {
     return VARVE_OK;
 }
 
-/* What is not taken may be all there is left of something: it is not left to the next compaction, which would remove it. */
+/* What is not taken may be all there is left of something: it is not left to the next compaction,
+ * which would remove it. */
 static void put_away(ve_repair *r) {
     bool certain = r->named_generation != 0 || r->never_packed;
     uint64_t end = r->parts > 0 ? r->part[r->parts - 1].end : 0;
@@ -506,7 +514,8 @@ static void put_away(ve_repair *r) {
     }
     for (size_t i = 0; i < r->count; i++) { /* raw segments that were packed, but not well */
         ve_found *f = &r->found[i];
-        if (f->packed || f->own == 0 || f->own > vf_lsn_segment(end) || f->fate != VE_FATE_STAYS || f->aside)
+        if (f->packed || f->own == 0 || f->own > vf_lsn_segment(end) || f->fate != VE_FATE_STAYS ||
+            f->aside)
             continue;
         for (size_t p = 0; p < r->parts; p++)
             if (r->part[p].anew && f->own >= vf_lsn_segment(r->part[p].first) &&
@@ -520,7 +529,8 @@ static void put_away(ve_repair *r) {
 
 int ve_repair_choose(ve_repair *r) {
     int result = read_manifests(r);
-    /* Raw segments go only when a manifest is there: with the first of them nothing was packed yet. */
+    /* Raw segments go only when a manifest is there: with the first of them nothing was packed yet.
+     */
     r->never_packed = r->manifests == 0 && raw_segment(r, 1) != NULL;
     if (result == VARVE_OK && !r->never_packed)
         result = r->named_generation != 0 ? choose_named(r) : choose_newest(r);

@@ -335,6 +335,14 @@ static ve_found *in_place(ve_repair *r, bool packed, uint32_t number) {
     return NULL;
 }
 
+/* Whether some file says that it is this raw segment. */
+static bool is_claimed(const ve_repair *r, uint32_t number) {
+    for (size_t i = 0; i < r->count; i++)
+        if (!r->found[i].packed && r->found[i].own == number)
+            return true;
+    return false;
+}
+
 static const char *what_it_is(const ve_found *f) {
     return f->packed ? "packed segment" : "segment";
 }
@@ -342,7 +350,7 @@ static const char *what_it_is(const ve_found *f) {
 static void decide(ve_repair *r, ve_found *f, uint32_t last) {
     if (f->own == f->number && !f->aside)
         return;
-    if (f->own == 0 && !f->packed && !f->begun && f->number == last)
+    if (f->own == 0 && !f->packed && !f->begun && f->number == last && !is_claimed(r, last))
         return; /* made ready, and not begun */
     if (f->own == 0 && (f->aside || (f->packed && !f->foreign)))
         return; /* (of packed ones the manifest tells what they were) */

@@ -91,10 +91,11 @@ static int lose_raw(ve_repair *r, uint64_t from, uint64_t to) {
         return VARVE_OK;
     snprintf(file, sizeof file, "seg/%08u.log", first);
     int result = ve_ranges_add(r->store, &r->gaps, from, to);
-    return result < 0 ? result
-                      : ve_repair_lose(r, file, vf_lsn_offset(from), from, to,
-                                       first == vf_lsn_segment(to) ? to - from : 0,
-                                       missing ? "the segment is missing" : "no whole record stands here");
+    return result < 0
+               ? result
+               : ve_repair_lose(r, file, vf_lsn_offset(from), from, to,
+                                first == vf_lsn_segment(to) ? to - from : 0,
+                                missing ? "the segment is missing" : "no whole record stands here");
 }
 
 static int look_for_damage(ve_repair *r) {
@@ -128,7 +129,8 @@ static int lose_known_holes(ve_repair *r) {
                 continue;
             snprintf(file, sizeof file, "seg/%08u.seg", packed->number);
             if ((result = ve_ranges_add(store, &r->gaps, from, to)) < 0 ||
-                (result = ve_repair_lose(r, file, 0, from, to, 0, "was damaged before it was packed")) < 0)
+                (result = ve_repair_lose(r, file, 0, from, to, 0,
+                                         "was damaged before it was packed")) < 0)
                 return result;
         }
     }
@@ -178,8 +180,7 @@ int ve_repair_raw(ve_repair *r) {
     if (result == VARVE_OK && state.hole_to > r->tail && r->tail != 0) {
         uint64_t from = state.hole_from > r->tail ? state.hole_from : r->tail;
         if ((result = ve_ranges_add(store, &r->gaps, from, state.hole_to)) == VARVE_OK)
-            result = ve_repair_lose(r, "seg", 0, from, state.hole_to, 0,
-                                    "the log went on here");
+            result = ve_repair_lose(r, "seg", 0, from, state.hole_to, 0, "the log went on here");
         r->log_changed = true;
     }
     if (result == VARVE_OK)
@@ -319,7 +320,8 @@ static int look_at_records(lasts *l) {
     return found < 0 ? found : VARVE_OK;
 }
 
-/* Sessions that did not go on behind a gap: an index that can be believed knows where they ended. */
+/* Sessions that did not go on behind a gap: an index that can be believed knows where they ended.
+ */
 static int look_at_index(lasts *l) {
     varve *store = l->r->store;
     if (!l->r->control_believed || store->control == NULL ||

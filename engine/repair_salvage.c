@@ -15,7 +15,7 @@ typedef struct {
     ve_part_of_log *part;
     ve_packed *file;
     const vf_packed_session *run;
-    ve_pack *pack; /* NULL: what is lost is told; else what is there is written */
+    ve_pack *pack;  /* NULL: what is lost is told; else what is there is written */
     uint64_t *told; /* bytes of what was told */
 } walk;
 
@@ -181,8 +181,9 @@ int ve_repair_lost_blocks(ve_repair *r) {
             return result;
         ve_ranges_order(&part->lost);
         bool any = part->lost.count > 0;
-        ve_repair_tell(r, VARVE_REPAIR_MENDED, part->from->name, 0,
-                       "is damaged: what is whole goes into a new packed segment, the file to quarantine/");
+        ve_repair_tell(
+            r, VARVE_REPAIR_MENDED, part->from->name, 0,
+            "is damaged: what is whole goes into a new packed segment, the file to quarantine/");
         if (any)
             result = ve_repair_lose(r, part->from->name, 0, vf_get64(part->lost.at[0].from),
                                     vf_get64(part->lost.at[part->lost.count - 1].to),
@@ -221,7 +222,8 @@ static bool fits(varve *store, const ve_layout *layout) {
     return true;
 }
 
-/* The index as of the end of what is packed: rows of the first files, then the events behind them. */
+/* The index as of the end of what is packed: rows of the first files, then the events behind them.
+ */
 static int fold_behind(ve_repair *r, size_t files) {
     varve *store = r->store;
     uint64_t from, end = store->layout->packed_end;
@@ -252,13 +254,15 @@ static int add_missing(ve_repair *r) {
                 continue;
             hot->key = run->key;
             vf_put64(&hot->last_seq, UINT64_MAX);
-            result = ve_load_row(store, &store->index, VF_TABLE_SESSIONS, vf_get32(run->row), image, 1);
+            result =
+                ve_load_row(store, &store->index, VF_TABLE_SESSIONS, vf_get32(run->row), image, 1);
         }
     }
     return result;
 }
 
-/* Some events are gone, so that they cannot tell all: what rows there are, and the events where there are none. */
+/* Some events are gone, so that they cannot tell all: what rows there are, and the events where
+ * there are none. */
 static int fold_around(ve_repair *r) {
     varve *store = r->store;
     uint64_t from;
@@ -303,9 +307,10 @@ int ve_repair_rows(ve_repair *r) {
         ve_repair_tell(r, VARVE_REPAIR_MENDED, "seg", 0,
                        "index rows are damaged: made again from the events");
     } else {
-        ve_repair_tell(r, VARVE_REPAIR_LOST, "seg", 0,
-                       "index rows are damaged, and events that they counted are gone: what is left "
-                       "of both is counted");
+        ve_repair_tell(
+            r, VARVE_REPAIR_LOST, "seg", 0,
+            "index rows are damaged, and events that they counted are gone: what is left "
+            "of both is counted");
         r->done.lost++;
     }
     return VARVE_OK;
@@ -332,7 +337,8 @@ static int write_rows(ve_repair *r, ve_part_of_log *part, ve_pack *pack) {
 static int write_holes(ve_repair *r, ve_part_of_log *part, ve_pack *pack) {
     varve *store = r->store;
     ve_ranges holes = {0};
-    int result = part->from == NULL ? ve_ranges_add(store, &holes, part->first, part->end) : VARVE_OK;
+    int result =
+        part->from == NULL ? ve_ranges_add(store, &holes, part->first, part->end) : VARVE_OK;
     for (uint32_t i = 0; part->from != NULL && result == VARVE_OK &&
                          i < vf_get32(part->from->file->footer.holes.count);
          i++) {
@@ -353,7 +359,8 @@ static int write_holes(ve_repair *r, ve_part_of_log *part, ve_pack *pack) {
 static int write_part(ve_repair *r, ve_part_of_log *part, uint32_t number) {
     const vf_packed_footer *from = part->from == NULL ? NULL : &part->from->file->footer;
     ve_pack pack;
-    int result = ve_pack_begin(&pack, r->store, number, from == NULL ? VF_TIER_HOT : vf_get32(from->tier) & 1);
+    int result = ve_pack_begin(&pack, r->store, number,
+                               from == NULL ? VF_TIER_HOT : vf_get32(from->tier) & 1);
     walk w = {.r = r, .part = part, .pack = &pack};
     if (result == VARVE_OK)
         result = write_rows(r, part, &pack);
