@@ -89,6 +89,18 @@ static int replace(ve_repair *r, const char *name, const void *bytes, uint64_t s
     return result;
 }
 
+/* 1: there is something under this name, 0: there is not. */
+static int is_there(ve_repair *r, const char *name) {
+    struct stat status;
+    const char *base;
+    int dir = ve_repair_at(r, name, &base);
+    if (r->store->os->fstatat(dir, base, &status, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
+    return errno == ENOENT
+               ? 0
+               : ve_fail_os(r->store, "%s/%s: cannot be looked at", r->store->path, name);
+}
+
 /* Files that are other segments than their names say: each goes to its own name, by way of
  * quarantine/ if another one is still there. A repair that is cut off leaves it there, under a name
  * that the next one knows. */
@@ -98,19 +110,24 @@ static int put_in_place(ve_repair *r) {
         for (size_t i = 0; i < r->count; i++) {
             ve_found *f = &r->found[i];
             char to[48];
-            struct stat status;
             if (f->fate != VE_FATE_PLACE)
                 continue;
             snprintf(to, sizeof to, "seg/%08u.%s", f->own, f->packed ? "seg" : "log");
-            const char *from_base, *to_base;
-            int from = ve_repair_at(r, f->name, &from_base), in = ve_repair_at(r, to, &to_base);
-            bool taken = store->os->fstatat(in, to_base, &status, AT_SYMLINK_NOFOLLOW) == 0;
+            int taken = is_there(r, to), stale = 0;
+            if (taken < 0)
+                return taken;
             if (taken && (round == 1 || f->aside))
                 continue;
-            if (taken)
+            if (taken) {
                 snprintf(to, sizeof to, "quarantine/%08u.%s.moved", f->own,
                          f->packed ? "seg" : "log");
-            in = ve_repair_at(r, to, &to_base);
+                if ((stale = is_there(r, to)) == 1)
+                    stale = ve_repair_away(r, to); /* nothing is written over */
+                if (stale < 0)
+                    return stale;
+            }
+            const char *from_base, *to_base;
+            int from = ve_repair_at(r, f->name, &from_base), in = ve_repair_at(r, to, &to_base);
             if (store->os->renameat(from, from_base, in, to_base) < 0)
                 return ve_fail_os(store, "%s/%s: cannot be renamed", store->path, f->name);
             memcpy(f->name, to, sizeof to);
