@@ -128,7 +128,7 @@ bool ve_find_flip(uint8_t *bytes, size_t size, bool (*holds)(void *context, cons
 int ve_repair_look(ve_repair *r, ve_found *found, int fd);
 void ve_repair_close(ve_repair *r, ve_found *found);
 /* Finds the tables of a file whose footer is lost, and makes the footer again. */
-bool ve_find_footer(uint8_t *bytes, size_t size, const vf_packed_header *header, vf_packed_footer *ret_footer);
+bool ve_find_footer(const uint8_t *bytes, size_t size, const vf_packed_header *header, vf_packed_footer *ret_footer);
 
 /* ---- repair_manifest.c, repair_choose.c, repair_gaps.c: which packed files are to hold the log ---- */
 
