@@ -162,7 +162,8 @@ static int set_aside(clearing *c, const char *name) {
     int result = ve_quarantine(store, store->log.dir, name);
     if (result == VARVE_OK)
         ve_say(store,
-               "%s/seg/%s: is damaged in part; what is whole was packed, the file moved to quarantine/",
+               "%s/seg/%s: is damaged in part; what is whole was packed, the file moved to "
+               "quarantine/",
                store->path, name);
     return result;
 }
@@ -176,7 +177,8 @@ static int clear_segments(clearing *c) {
     int result = VARVE_OK;
     for (size_t i = 0; i < c->count && result == VARVE_OK; i++) {
         uint64_t raw = number_of(c->name[i], ".log"), packed = number_of(c->name[i], ".seg");
-        /* A raw segment was to be mended, and the mender died; no other is at it once it is packed. */
+        /* A raw segment was to be mended, and the mender died; no other is at it once it is packed.
+         */
         bool mended = strncmp(c->name[i], "tmp.", 4) == 0 &&
                       strtoull(c->name[i] + 4, NULL, 10) < layout->first_raw;
         if (mended || (packed != 0 && !in_force(layout, packed)))

@@ -314,8 +314,8 @@ static int by_from(const void *a, const void *b) {
     return p < q ? -1 : p > q;
 }
 
-/* One hole may have been noted twice: by recovery in a segment's header, and when its records were read. They stand in
- * order, apart from each other. */
+/* One hole may have been noted twice: by recovery in a segment's header, and when its records were
+ * read. They stand in order, apart from each other. */
 static void order_holes(ve_pack *pack) {
     size_t kept = 0;
     if (pack->holes > 1)

@@ -151,9 +151,8 @@ static int find_sessions(ve_plan *p) {
         varve_str machine, id;
         vf_text wanted = machine_of(p, session);
         int named = ve_identity(p->store, cold, &machine, &id);
-        if (named == VARVE_OK &&
-            (!same(id, p->batch->texts + session->id_at, session->id_size) ||
-             !same(machine, wanted.ptr, wanted.size)))
+        if (named == VARVE_OK && (!same(id, p->batch->texts + session->id_at, session->id_size) ||
+                                  !same(machine, wanted.ptr, wanted.size)))
             return ve_fail(p->store, VARVE_E_CONFLICT,
                            "session '%.*s': another session has the same hash; it is refused",
                            (int)session->id_size, p->batch->texts + session->id_at);

@@ -12,9 +12,9 @@
 /* ---- The directory and its locks ---- */
 
 static int open_directory(ve_repair *r, const ve_os *os, const char *path) {
-    varve like = {.os = os, .lock_timeout_ms = r->options->lock_timeout_ms == 0
-                                                   ? 10000
-                                                   : r->options->lock_timeout_ms};
+    varve like = {.os = os,
+                  .lock_timeout_ms =
+                      r->options->lock_timeout_ms == 0 ? 10000 : r->options->lock_timeout_ms};
     int dir = os->openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
     int number = errno;
     varve *store = r->store = ve_open_bare(&like, dir, path);
@@ -25,8 +25,9 @@ static int open_directory(ve_repair *r, const ve_os *os, const char *path) {
     }
     errno = number;
     if (dir < 0)
-        return errno == ENOENT ? ve_fail(store, VARVE_E_NOT_FOUND, "%s: there is no store here", path)
-                               : ve_fail_os(store, "%s: cannot be opened", path);
+        return errno == ENOENT
+                   ? ve_fail(store, VARVE_E_NOT_FOUND, "%s: there is no store here", path)
+                   : ve_fail_os(store, "%s: cannot be opened", path);
     const char *temp = r->options->temp_dir != NULL ? r->options->temp_dir : getenv("TMPDIR");
     store->temp_dir = strdup(temp != NULL && temp[0] != 0 ? temp : "/tmp");
     store->log_line = r->options->log;
@@ -38,7 +39,8 @@ static int open_directory(ve_repair *r, const ve_os *os, const char *path) {
         return ve_fail(store, VARVE_E_NOT_FOUND, "%s: there is no store here", path);
     if (!store_there && os->fstatat(dir, "tmp.snapshot", &status, AT_SYMLINK_NOFOLLOW) == 0)
         return ve_fail(store, VARVE_E_NOT_A_STORE,
-                       "%s: is a snapshot that was not finished: make it again from its store", path);
+                       "%s: is a snapshot that was not finished: make it again from its store",
+                       path);
     if (store->temp_dir == NULL)
         return VARVE_E_NO_MEMORY;
     store->read_only = r->dry;
@@ -88,7 +90,8 @@ static int look_at_control(ve_repair *r) {
                vf_get64(page.inode) == (uint64_t)status.st_ino && vf_get64(page.state) == 1;
     /* One of the chain words names the tail, too: a tail that is damaged itself says nothing. */
     uint32_t mark = there ? vf_chain_mark(vf_get64(page.tail)) : 0;
-    bool named = there && (vf_get64(page.chain) >> 32 == mark || vf_get64(page.chain_other) >> 32 == mark);
+    bool named =
+        there && (vf_get64(page.chain) >> 32 == mark || vf_get64(page.chain_other) >> 32 == mark);
     if (!named) {
         r->known_tail = 0;
         r->control_believed = false;
@@ -125,7 +128,8 @@ static void note_fault(void *context, const varve_finding *finding) {
         ve_repair_tell(f->r, VARVE_REPAIR_MENDED, finding->file, finding->offset,
                        "%s: the index is made anew", finding->what);
     else if (!control && finding->error != VARVE_E_INDEX)
-        ve_repair_tell(f->r, VARVE_REPAIR_LEFT, finding->file, finding->offset, "%s", finding->what);
+        ve_repair_tell(f->r, VARVE_REPAIR_LEFT, finding->file, finding->offset, "%s",
+                       finding->what);
     f->control = f->control || control;
     f->index = f->index || finding->error == VARVE_E_INDEX;
 }
@@ -179,7 +183,8 @@ static int look(ve_repair *r) {
     if (result == VARVE_OK && r->make_identity && !r->flip_identity)
         result = ve_repair_machine(r);
     store->repairing = false;
-    bool nothing = !r->log_changed && r->control_believed && !r->control_due && !r->make_identity && !r->make_seg;
+    bool nothing = !r->log_changed && r->control_believed && !r->control_due && !r->make_identity &&
+                   !r->make_seg;
     if (result == VARVE_OK && nothing && r->lost.count == 0)
         result = look_at_index(r);
     ve_hold_end(store, &own, before);

@@ -105,10 +105,16 @@ int ve_repair_lose(ve_repair *r, const char *file, uint64_t offset, uint64_t fro
 /* Records of a session in it. */
 void ve_repair_lose_session(ve_repair *r, vf_key key, uint64_t first_seq, uint64_t last_seq);
 
-/* ---- repair_files.c: what is there ---- */
+/* ---- repair_identity.c ---- */
 
 /* Whose store it is: reads STORE, or finds out. */
 int ve_repair_identity(ve_repair *r);
+/* The machine id that most sessions have, for a STORE that was lost. */
+int ve_repair_machine(ve_repair *r);
+int ve_repair_may_only_be_read(ve_repair *r, const char *name); /* VARVE_E_VERSION, and says so */
+
+/* ---- repair_files.c: what is there ---- */
+
 int ve_repair_census(ve_repair *r);
 /* The open directory in which a file lies, and its name there. No link is followed on the way. */
 int ve_repair_at(const ve_repair *r, const char *name, const char **ret_base);
@@ -122,20 +128,28 @@ bool ve_find_flip(uint8_t *bytes, size_t size, bool (*holds)(void *context, cons
 int ve_repair_look(ve_repair *r, ve_found *found, int fd);
 void ve_repair_close(ve_repair *r, ve_found *found);
 /* Finds the tables of a file whose footer is lost, and makes the footer again. */
-bool ve_find_footer(uint8_t *bytes, size_t size, const vf_packed_header *header, vf_packed_footer *ret_footer);
+bool ve_find_footer(const uint8_t *bytes, size_t size, const vf_packed_header *header, vf_packed_footer *ret_footer);
 
-/* ---- repair_choose.c: which packed files are to hold the log ---- */
+/* ---- repair_manifest.c, repair_choose.c, repair_gaps.c: which packed files are to hold the log ---- */
 
+int ve_repair_manifests(ve_repair *r);
 int ve_repair_choose(ve_repair *r);
+/* What is between and behind those that were chosen. */
+int ve_repair_gaps(ve_repair *r);
+/* Another part, from a file or (NULL) without records. NULL: no memory. */
+ve_part_of_log *ve_repair_add_part(ve_repair *r, uint64_t first, uint64_t end, ve_found *from);
+void ve_repair_sort_parts(ve_repair *r);
+/* Takes other files for as much of a range as they cover. *ret_covered: all of it. */
+int ve_repair_cover(ve_repair *r, uint64_t first, uint64_t end, bool *ret_covered);
+/* The raw segment with a number, wherever it lies; NULL: it is missing. */
+const ve_found *ve_repair_raw_segment(const ve_repair *r, uint32_t number);
 
-/* ---- repair_log.c: raw segments, and what is lost of sessions ---- */
+/* ---- repair_log.c, repair_sessions.c: raw segments, and what is lost of sessions ---- */
 
 int ve_repair_raw(ve_repair *r);
 int ve_repair_lost_sessions(ve_repair *r);
-/* The machine id that most sessions have, for a STORE that was lost. */
-int ve_repair_machine(ve_repair *r);
 
-/* ---- repair_salvage.c: packed files written anew ---- */
+/* ---- repair_salvage.c, repair_rows.c: packed files written anew ---- */
 
 /* What is lost of the parts. */
 int ve_repair_lost_blocks(ve_repair *r);

@@ -55,8 +55,8 @@ static int copy_to(ve_repair *r, int from, int to, uint64_t size) {
     return failed ? -1 : 0;
 }
 
-/* Puts other bytes under a name at once: all of them ('bytes'), or those of the file with one put right. What was there
- * stays in quarantine/. */
+/* Puts other bytes under a name at once: all of them ('bytes'), or those of the file with one put
+ * right. What was there stays in quarantine/. */
 static int replace(ve_repair *r, const char *name, const void *bytes, uint64_t size, uint64_t at,
                    uint8_t byte) {
     varve *store = r->store;
@@ -77,7 +77,8 @@ static int replace(ve_repair *r, const char *name, const void *bytes, uint64_t s
     if (!failed && in >= 0)
         failed = os->linkat(dir, base, r->aside, aside) < 0;
     failed = failed || os->renameat(store->dir, "tmp.repair", dir, base) < 0;
-    int result = failed ? ve_fail_os(store, "%s/%s: cannot be replaced", store->path, name) : VARVE_OK;
+    int result =
+        failed ? ve_fail_os(store, "%s/%s: cannot be replaced", store->path, name) : VARVE_OK;
     r->done.moved += !failed && in >= 0;
     if (in >= 0)
         os->close(in);
@@ -88,26 +89,45 @@ static int replace(ve_repair *r, const char *name, const void *bytes, uint64_t s
     return result;
 }
 
-/* Files that are other segments than their names say: each goes to its own name, by way of quarantine/ if another one is
- * still there. A repair that is cut off leaves it there, under a name that the next one knows. */
+/* 1: there is something under this name, 0: there is not. */
+static int is_there(ve_repair *r, const char *name) {
+    struct stat status;
+    const char *base;
+    int dir = ve_repair_at(r, name, &base);
+    if (r->store->os->fstatat(dir, base, &status, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
+    return errno == ENOENT
+               ? 0
+               : ve_fail_os(r->store, "%s/%s: cannot be looked at", r->store->path, name);
+}
+
+/* Files that are other segments than their names say: each goes to its own name, by way of
+ * quarantine/ if another one is still there. A repair that is cut off leaves it there, under a name
+ * that the next one knows. */
 static int put_in_place(ve_repair *r) {
     varve *store = r->store;
     for (int round = 0; round < 2; round++)
         for (size_t i = 0; i < r->count; i++) {
             ve_found *f = &r->found[i];
             char to[48];
-            struct stat status;
             if (f->fate != VE_FATE_PLACE)
                 continue;
             snprintf(to, sizeof to, "seg/%08u.%s", f->own, f->packed ? "seg" : "log");
-            const char *from_base, *to_base;
-            int from = ve_repair_at(r, f->name, &from_base), in = ve_repair_at(r, to, &to_base);
-            bool taken = store->os->fstatat(in, to_base, &status, AT_SYMLINK_NOFOLLOW) == 0;
+            int taken = is_there(r, to), stale = 0;
+            if (taken < 0)
+                return taken;
             if (taken && (round == 1 || f->aside))
                 continue;
-            if (taken)
-                snprintf(to, sizeof to, "quarantine/%08u.%s.moved", f->own, f->packed ? "seg" : "log");
-            in = ve_repair_at(r, to, &to_base);
+            if (taken) {
+                snprintf(to, sizeof to, "quarantine/%08u.%s.moved", f->own,
+                         f->packed ? "seg" : "log");
+                if ((stale = is_there(r, to)) == 1)
+                    stale = ve_repair_away(r, to); /* nothing is written over */
+                if (stale < 0)
+                    return stale;
+            }
+            const char *from_base, *to_base;
+            int from = ve_repair_at(r, f->name, &from_base), in = ve_repair_at(r, to, &to_base);
             if (store->os->renameat(from, from_base, in, to_base) < 0)
                 return ve_fail_os(store, "%s/%s: cannot be renamed", store->path, f->name);
             memcpy(f->name, to, sizeof to);
@@ -160,14 +180,16 @@ int ve_repair_files(ve_repair *r) {
     for (size_t i = 0; i < r->manifests && result == VARVE_OK; i++) {
         const ve_found_manifest *m = &r->manifest[i];
         struct stat status;
-        if (m->flipped && store->os->fstatat(store->dir, m->name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+        if (m->flipped &&
+            store->os->fstatat(store->dir, m->name, &status, AT_SYMLINK_NOFOLLOW) == 0)
             result = replace(r, m->name, NULL, (uint64_t)status.st_size, m->flip_at, m->flip_byte);
     }
     if (result == VARVE_OK)
         result = sync_all(r);
     if (result == VARVE_OK)
         result = ve_repair_pack(r);
-    for (size_t i = 0; i < r->parts && result == VARVE_OK; i++) { /* only now: they may be needed no more */
+    for (size_t i = 0; i < r->parts && result == VARVE_OK;
+         i++) { /* only now: they may be needed no more */
         const ve_found *f = r->part[i].from;
         if (r->part[i].anew && f != NULL && !f->whole)
             result = ve_repair_away(r, f->name);
@@ -237,7 +259,8 @@ static int recover(ve_repair *r) {
 static int pack_raw(ve_repair *r) {
     varve *store = r->store;
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
-    /* A sync of a raw segment may have failed: what can be read of it is on disk when it is packed. */
+    /* A sync of a raw segment may have failed: what can be read of it is on disk when it is packed.
+     */
     ve_set_word(&store->control->sync_failed, 0);
     int result = ve_pack_raw(store);
     ve_hold_end(store, &own, before);
@@ -275,7 +298,8 @@ static int write_told(ve_repair *r) {
         }
         result = result < 0 ? result : VARVE_OK;
     }
-    for (uint32_t n = store->layout->first_raw; n <= vf_lsn_segment(ve_tail(store)) && result == VARVE_OK; n++) {
+    for (uint32_t n = store->layout->first_raw;
+         n <= vf_lsn_segment(ve_tail(store)) && result == VARVE_OK; n++) {
         const ve_segment *segment = ve_log_segment(store, n);
         if (segment != NULL && segment->hole_from != 0)
             result = ve_ranges_add(store, &all, segment->hole_from, segment->hole_to);
@@ -299,9 +323,11 @@ typedef struct {
 static void note_fault(void *context, const varve_finding *finding) {
     checking *c = context;
     c->index = c->index || finding->error == VARVE_E_INDEX;
-    bool fault = finding->error != 0 && finding->error != VARVE_E_SYNC_FAILED; /* the next append mends that */
+    bool fault = finding->error != 0 &&
+                 finding->error != VARVE_E_SYNC_FAILED; /* the next append mends that */
     if (c->tells && fault)
-        ve_repair_tell(c->r, VARVE_REPAIR_LEFT, finding->file, finding->offset, "%s", finding->what);
+        ve_repair_tell(c->r, VARVE_REPAIR_LEFT, finding->file, finding->offset, "%s",
+                       finding->what);
 }
 
 static int check(ve_repair *r) {

@@ -135,7 +135,7 @@ static bool tables_at(search *s, const vf_packed_header *header, uint64_t at) {
     return true;
 }
 
-bool ve_find_footer(uint8_t *bytes, size_t size, const vf_packed_header *header,
+bool ve_find_footer(const uint8_t *bytes, size_t size, const vf_packed_header *header,
                     vf_packed_footer *ret_footer) {
     search s = {.bytes = bytes, .end = size - VF_PACKED_FOOTER, .footer = ret_footer};
     for (uint64_t at = VF_PACKED_HEADER; at + VF_PACKED_SESSION <= s.end; at += 8)

@@ -91,10 +91,11 @@ static int lose_raw(ve_repair *r, uint64_t from, uint64_t to) {
         return VARVE_OK;
     snprintf(file, sizeof file, "seg/%08u.log", first);
     int result = ve_ranges_add(r->store, &r->gaps, from, to);
-    return result < 0 ? result
-                      : ve_repair_lose(r, file, vf_lsn_offset(from), from, to,
-                                       first == vf_lsn_segment(to) ? to - from : 0,
-                                       missing ? "the segment is missing" : "no whole record stands here");
+    return result < 0
+               ? result
+               : ve_repair_lose(r, file, vf_lsn_offset(from), from, to,
+                                first == vf_lsn_segment(to) ? to - from : 0,
+                                missing ? "the segment is missing" : "no whole record stands here");
 }
 
 static int look_for_damage(ve_repair *r) {
@@ -128,7 +129,8 @@ static int lose_known_holes(ve_repair *r) {
                 continue;
             snprintf(file, sizeof file, "seg/%08u.seg", packed->number);
             if ((result = ve_ranges_add(store, &r->gaps, from, to)) < 0 ||
-                (result = ve_repair_lose(r, file, 0, from, to, 0, "was damaged before it was packed")) < 0)
+                (result = ve_repair_lose(r, file, 0, from, to, 0,
+                                         "was damaged before it was packed")) < 0)
                 return result;
         }
     }
@@ -178,8 +180,7 @@ int ve_repair_raw(ve_repair *r) {
     if (result == VARVE_OK && state.hole_to > r->tail && r->tail != 0) {
         uint64_t from = state.hole_from > r->tail ? state.hole_from : r->tail;
         if ((result = ve_ranges_add(store, &r->gaps, from, state.hole_to)) == VARVE_OK)
-            result = ve_repair_lose(r, "seg", 0, from, state.hole_to, 0,
-                                    "the log went on here");
+            result = ve_repair_lose(r, "seg", 0, from, state.hole_to, 0, "the log went on here");
         r->log_changed = true;
     }
     if (result == VARVE_OK)
@@ -191,200 +192,4 @@ int ve_repair_raw(ve_repair *r) {
         r->log_changed = true;
     }
     return result;
-}
-
-/* ---- Sessions ---- */
-
-typedef struct {
-    vf_key key;
-    uint64_t last_seq;
-} last_of;
-
-typedef struct {
-    ve_repair *r;
-    last_of *slot; /* open addressing; zero key = free */
-    size_t room, count;
-} lasts;
-
-static last_of *slot_of(const lasts *l, vf_key key) {
-    uint64_t hash;
-    memcpy(&hash, key.b, sizeof hash);
-    size_t at = (size_t)hash & (l->room - 1);
-    while (!vf_key_is_zero(l->slot[at].key) && !vf_key_equal(l->slot[at].key, key))
-        at = (at + 1) & (l->room - 1);
-    return &l->slot[at];
-}
-
-static int remember(lasts *l, vf_key key, uint64_t last_seq) {
-    if (l->count * 2 >= l->room) {
-        lasts more = {.r = l->r, .room = l->room == 0 ? 1024 : l->room * 2};
-        if ((more.slot = calloc(more.room, sizeof *more.slot)) == NULL)
-            return ve_fail(l->r->store, VARVE_E_NO_MEMORY, "no memory");
-        for (size_t i = 0; i < l->room; i++)
-            if (!vf_key_is_zero(l->slot[i].key))
-                *slot_of(&more, l->slot[i].key) = l->slot[i];
-        more.count = l->count;
-        free(l->slot);
-        *l = more;
-    }
-    last_of *slot = slot_of(l, key);
-    l->count += vf_key_is_zero(slot->key) != 0;
-    *slot = (last_of){key, last_seq};
-    return VARVE_OK;
-}
-
-/* A session goes on with this record: what is missing before it, if it was in one of the gaps. */
-static void look_before(const lasts *l, const vf_frame *frame) {
-    uint64_t prev = vf_get64(frame->prev), seq = vf_get64(frame->seq);
-    if (vf_key_is_zero(frame->session) || frame->kind == VF_KIND_BASE ||
-        frame->kind == VF_KIND_FORK || prev == 0 ||
-        !ve_ranges_have(&l->r->gaps, prev, prev + VF_RECORD_ALIGN))
-        return;
-    const last_of *last = l->room == 0 ? NULL : slot_of(l, frame->session);
-    uint64_t due = last == NULL || vf_key_is_zero(last->key) ? 0 : last->last_seq + 1;
-    if (due < seq)
-        ve_repair_lose_session(l->r, frame->session, due, seq - 1);
-}
-
-static int frame_of(varve *store, ve_packed *file, uint32_t id, vf_frame *ret_frame) {
-    ve_record record;
-    ve_hold own = {0}, *before = ve_hold_use(store, &own);
-    int result = ve_packed_id(store, file, id, false, &record);
-    ve_hold_end(store, &own, before);
-    if (result == VARVE_OK)
-        *ret_frame = record.frame;
-    return result;
-}
-
-static int look_at_packed(lasts *l, ve_packed *file) {
-    varve *store = l->r->store;
-    for (uint32_t i = 0; i < vf_get32(file->footer.sessions.count); i++) {
-        const vf_packed_session *run =
-            vf_packed_item(file->map, &file->footer.sessions, i, VF_PACKED_SESSION);
-        uint32_t first = vf_get32(run->first), end = first + vf_get32(run->records);
-        vf_frame frame;
-        int result = VARVE_E_CORRUPT;
-        if (vf_key_is_zero(run->key))
-            continue;
-        for (uint32_t id = first; id < end && ve_is_damage(result); id++)
-            result = frame_of(store, file, id, &frame);
-        if (result == VARVE_OK)
-            look_before(l, &frame);
-        result = ve_is_damage(result) || result == VARVE_OK ? VARVE_E_CORRUPT : result;
-        for (uint32_t id = end; id > first && ve_is_damage(result); id--)
-            result = frame_of(store, file, id - 1, &frame);
-        if (result == VARVE_OK)
-            result = remember(l, run->key, vf_get64(frame.seq));
-        if (result < 0 && !ve_is_damage(result))
-            return result;
-    }
-    return VARVE_OK;
-}
-
-static int look_at_records(lasts *l) {
-    varve *store = l->r->store;
-    uint64_t lsn = vf_lsn(store->layout->first_raw, VF_SEGMENT_HEADER);
-    ve_record record;
-    int found = 0;
-    while (lsn < l->r->tail && (found = ve_log_next(store, lsn, l->r->tail, &record, NULL)) == 1) {
-        lsn = record.lsn + vf_get32(record.frame.length);
-        if (vf_key_is_zero(record.frame.session))
-            continue;
-        look_before(l, &record.frame);
-        int result = remember(l, record.frame.session, vf_get64(record.frame.seq));
-        if (result < 0)
-            return result;
-    }
-    return found < 0 ? found : VARVE_OK;
-}
-
-/* Sessions that did not go on behind a gap: an index that can be believed knows where they ended. */
-static int look_at_index(lasts *l) {
-    varve *store = l->r->store;
-    if (!l->r->control_believed || store->control == NULL ||
-        ve_index_open(store, &store->index, ve_word(&store->control->index_generation)) < 0)
-        return VARVE_OK;
-    uint64_t rows = ve_rows(&store->index, VF_TABLE_SESSIONS);
-    for (uint64_t row = 0; row < rows; row++) {
-        vf_hot hot;
-        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0 ||
-            vf_key_is_zero(hot.key) || vf_get64(hot.last_lsn) == 0)
-            continue;
-        uint64_t lsn = vf_get64(hot.last_lsn), seq = vf_get64(hot.last_seq);
-        const last_of *last = l->room == 0 ? NULL : slot_of(l, hot.key);
-        uint64_t due = last == NULL || vf_key_is_zero(last->key) ? 0 : last->last_seq + 1;
-        if (ve_ranges_have(&l->r->gaps, lsn, lsn + VF_RECORD_ALIGN) && due <= seq)
-            ve_repair_lose_session(l->r, hot.key, due, seq);
-    }
-    return VARVE_OK;
-}
-
-int ve_repair_lost_sessions(ve_repair *r) {
-    lasts l = {.r = r};
-    int result = VARVE_OK;
-    if (r->gaps.count == 0)
-        return VARVE_OK;
-    ve_ranges_order(&r->gaps);
-    for (size_t f = 0; f < r->store->layout->files && result == VARVE_OK; f++)
-        result = look_at_packed(&l, r->store->layout->file[f]);
-    if (result == VARVE_OK)
-        result = look_at_records(&l);
-    if (result == VARVE_OK)
-        result = look_at_index(&l);
-    free(l.slot);
-    return result;
-}
-
-/* ---- Whose machine it was ---- */
-
-int ve_repair_machine(ve_repair *r) {
-    enum { MACHINES = 16 };
-    varve *store = r->store;
-    struct {
-        char id[VF_MACHINE_MAX];
-        uint32_t size, count;
-    } machine[MACHINES] = {{{0}, 0, 0}};
-    uint64_t lsn = ve_log_first(store);
-    ve_record record;
-    size_t best = 0;
-    int found = 0;
-    ve_hold own = {0}, *before = ve_hold_use(store, &own);
-    if (r->options->machine_id.ptr != NULL) {
-        machine[0].size = (uint32_t)r->options->machine_id.size;
-        memcpy(machine[0].id, r->options->machine_id.ptr, r->options->machine_id.size);
-        lsn = r->tail;
-    }
-    while (lsn < r->tail && (found = ve_log_next(store, lsn, r->tail, &record, NULL)) == 1) {
-        vf_body body;
-        lsn = record.lsn + vf_get32(record.frame.length);
-        if (record.frame.kind == VF_KIND_SESSION && vf_get64(record.frame.seq) == 0 &&
-            ve_record_body(store, &record, &body) == VARVE_OK &&
-            body.str[VF_STR_MACHINE_ID].size - 1 < VF_MACHINE_MAX) {
-            vf_text id = body.str[VF_STR_MACHINE_ID];
-            size_t m = 0;
-            while (m < MACHINES - 1 && machine[m].size != 0 &&
-                   (machine[m].size != id.size || memcmp(machine[m].id, id.ptr, id.size) != 0))
-                m++;
-            if (machine[m].size == 0) {
-                machine[m].size = (uint32_t)id.size;
-                memcpy(machine[m].id, id.ptr, id.size);
-            }
-            machine[m].count++;
-            best = machine[m].count > machine[best].count ? m : best;
-        }
-        ve_hold_drop(store, &own);
-    }
-    ve_hold_end(store, &own, before);
-    if (found < 0)
-        return found;
-    vf_store_file *file = &store->ident;
-    memcpy(file->machine, machine[best].id, machine[best].size);
-    vf_put32(&file->machine_size, machine[best].size);
-    vf_store_seal(file);
-    store->machine = (varve_str){(const char *)file->machine, machine[best].size};
-    ve_repair_tell(r, VARVE_REPAIR_MENDED, "STORE", 72,
-                   "the machine id that is taken is that of %s: '%.*s'",
-                   r->options->machine_id.ptr != NULL ? "the call" : "most sessions",
-                   (int)machine[best].size, machine[best].id);
-    return VARVE_OK;
 }

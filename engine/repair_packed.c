@@ -1,7 +1,7 @@
 /*
  * A packed segment as far as it can be read: what a sum shows to be one flipped bit is put right in
- * memory, a header is made again from the footer, a footer from the tables, and each block is opened
- * to see whether it holds.
+ * memory, a header is made again from the footer, a footer from the tables, and each block is
+ * opened to see whether it holds.
  */
 #include "engine/repair.h"
 
@@ -48,7 +48,8 @@ static void note_flip(opening *o, uint64_t at) {
 }
 
 /* Header and footer put right, or made anew. False: neither tells what file this is. */
-static bool mend_ends(ve_repair *r, opening *o, vf_packed_header *header, vf_packed_footer *footer) {
+static bool mend_ends(ve_repair *r, opening *o, vf_packed_header *header,
+                      vf_packed_footer *footer) {
     uint8_t *at = o->bytes + o->size - VF_PACKED_FOOTER;
     size_t flip;
     bool begins = header_holds(header, o->bytes, VF_PACKED_HEADER);
@@ -93,8 +94,7 @@ static void mend_tables(opening *o, const vf_packed_footer *footer) {
 static int check_area(ve_repair *r, ve_found *f, ve_area area, const vf_array *blocks) {
     varve *store = r->store;
     for (uint32_t b = 0; b < vf_get32(blocks->count); b++) {
-        const vf_block_entry *entry =
-            vf_packed_item(f->file->map, blocks, b, VF_BLOCK_ENTRY);
+        const vf_block_entry *entry = vf_packed_item(f->file->map, blocks, b, VF_BLOCK_ENTRY);
         int error;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         const ve_unit *unit =
@@ -118,9 +118,9 @@ static int check_blocks(ve_repair *r, ve_found *f, const opening *o) {
         return rows;
     f->rows_hold = rows == VARVE_OK && !f->range_unknown;
     f->sum = file->sum = vf_sum64(file->map, o->size, 0);
-    f->whole = f->blocks_hold && f->rows_hold && !o->made && o->flips <= 1 &&
-               vf_sum64(file->map, o->size - VF_PACKED_FOOTER, 0) ==
-                   vf_get64(file->footer.file_sum);
+    f->whole =
+        f->blocks_hold && f->rows_hold && !o->made && o->flips <= 1 &&
+        vf_sum64(file->map, o->size - VF_PACKED_FOOTER, 0) == vf_get64(file->footer.file_sum);
     f->flipped = f->flipped && f->whole;
     return result;
 }
@@ -138,9 +138,10 @@ static int take(ve_repair *r, ve_found *f, opening *o) {
         result = vf_packed_check(o->bytes, o->size, &footer, &read_only);
     }
     if (result == VF_BAD_VERSION || (result == VF_OK && read_only))
-        return ve_fail(r->store, VARVE_E_VERSION,
-                       "%s/%s: made by a version, or with a feature, that this program must not write",
-                       r->store->path, f->name);
+        return ve_fail(
+            r->store, VARVE_E_VERSION,
+            "%s/%s: made by a version, or with a feature, that this program must not write",
+            r->store->path, f->name);
     bool ours = told && memcmp(header.store_uuid, r->store->ident.uuid, 16) == 0;
     f->foreign = told && !ours;
     f->flipped = f->flipped && ours;

@@ -89,8 +89,7 @@ static bool name_in_raw(ve_repair *r, vf_key key, varve_str *ret_machine, varve_
     uint64_t lsn = vf_lsn(store->layout->first_raw, VF_SEGMENT_HEADER);
     while (lsn < r->tail && ve_log_next(store, lsn, r->tail, &record, NULL) == 1) {
         lsn = record.lsn + vf_get32(record.frame.length);
-        if (vf_key_equal(record.frame.session, key) &&
-            name_in(store, &record, ret_machine, ret_id))
+        if (vf_key_equal(record.frame.session, key) && name_in(store, &record, ret_machine, ret_id))
             return true;
     }
     return false;

@@ -77,7 +77,7 @@ static void check_session_chain(verification *v, const char *file, uint64_t lsn,
                  "the session's record before this one (seq %llu) cannot be read",
                  (unsigned long long)seq - 1);
     } else if ((frame->kind != VF_KIND_FORK && !vf_key_equal(before.session, frame->session)) ||
-             vf_get64(before.seq) + 1 != seq)
+               vf_get64(before.seq) + 1 != seq)
         tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(lsn),
              "seq %llu does not follow the session's record before", (unsigned long long)seq);
 }
@@ -136,7 +136,8 @@ static uint32_t check_segment(verification *v, uint32_t number, const char *file
         batch_open = (record.frame.flags & VF_FRAME_BATCH_END) == 0;
         lsn = record.lsn + vf_get32(record.frame.length);
     }
-    bool known = ve_ranges_have(&v->told, end, end + VF_RECORD_ALIGN); /* what is lost goes on here */
+    bool known =
+        ve_ranges_have(&v->told, end, end + VF_RECORD_ALIGN); /* what is lost goes on here */
     if (batch_open && segment->hole_from == 0 && !known)
         tell(v, VARVE_E_CORRUPT, file, vf_lsn_offset(end),
              "the segment's last batch is not complete");
@@ -174,7 +175,8 @@ static void check_packed(verification *v, ve_packed *packed) {
         ve_hold_drop(v->store, v->store->hold);
     }
     if (damage != 0)
-        tell(v, VARVE_E_CORRUPT, file, 0, "records of a block are not served: %s", ve_error(v->store));
+        tell(v, VARVE_E_CORRUPT, file, 0, "records of a block are not served: %s",
+             ve_error(v->store));
 }
 
 static void check_log(verification *v) {

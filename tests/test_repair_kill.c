@@ -156,7 +156,7 @@ static bool die_at(const scenario *s, uint64_t call) {
 
 static void a_repair_that_dies_at_any_call_is_finished_by_another(void **state) {
     (void)state;
-    uint64_t step = work_long() ? 1 : 29;
+    uint64_t step = work_long() ? 1 : 47;
     for (size_t i = 0; i < SCENARIOS; i++) {
         scenario *s = &scenarios[i];
         prepare(s);
@@ -187,7 +187,7 @@ static bool fail_at(const scenario *s, uint64_t call, int error, bool lasting) {
 }
 
 static void fail_everywhere(int error, bool lasting, uint64_t start) {
-    uint64_t step = work_long() ? 1 : 61;
+    uint64_t step = work_long() ? 1 : 97;
     for (size_t i = 0; i < SCENARIOS; i++) {
         scenario *s = &scenarios[i];
         prepare(s);
