@@ -196,16 +196,37 @@ static int make_layout(varve *store, const uint8_t *bytes, const vf_manifest_hea
     return result;
 }
 
-/* Layouts that nobody uses go, from the oldest on; and with each the raw segments that are packed
- * since. */
+static bool is_needed(const varve *store, uint32_t number) {
+    for (const ve_layout *layout = store->oldest; layout != NULL; layout = layout->newer)
+        if (number >= layout->first_raw && (layout == store->layout || number <= layout->last_raw))
+            return true;
+    return false;
+}
+
+/* Layouts that nobody uses go, also those between others; and with them the raw segments that are
+ * packed since and that no other one needs. */
 static void sweep(varve *store) {
-    while (store->oldest != store->layout && store->oldest->refs == 0) {
-        ve_layout *gone = store->oldest;
-        store->oldest = gone->newer;
-        for (uint32_t number = gone->first_raw; number < store->oldest->first_raw; number++)
-            ve_log_forget(store, number);
+    uint32_t first = store->oldest->first_raw;
+    bool any = false;
+    for (ve_layout **at = &store->oldest; *at != store->layout;) {
+        ve_layout *gone = *at;
+        if (gone->refs > 0) {
+            at = &gone->newer;
+            continue;
+        }
+        *at = gone->newer;
         free_layout(store, gone);
+        any = true;
     }
+    for (uint32_t number = first; any && number < store->layout->first_raw; number++)
+        if (number <= store->log.count && !is_needed(store, number))
+            ve_log_forget(store, number);
+}
+
+/* Who keeps a layout needs raw segments up to this one. */
+static void need_raw(ve_layout *layout, uint64_t tail) {
+    uint32_t number = vf_lsn_segment(tail);
+    layout->last_raw = number > layout->last_raw ? number : layout->last_raw;
 }
 
 static void put_in_force(varve *store, ve_layout *layout) {
@@ -360,6 +381,7 @@ int ve_layout_keep(varve *store, uint64_t tail, ve_layout **ret_layout) {
     for (int i = 0; i < TRIES && result == VARVE_OK; i++) {
         ve_layout *layout = store->layout;
         layout->refs++; /* what is mapped stays, also when another one comes into force */
+        need_raw(layout, tail);
         result = map_layout(store, layout, tail);
         if (ve_is_damage(result)) { /* a compaction may be at it */
             result = ve_layout_read(store);
@@ -384,9 +406,16 @@ int ve_layout_keep(varve *store, uint64_t tail, ve_layout **ret_layout) {
 
 ve_layout *ve_layout_hold(varve *store) {
     ve_layout *layout = ve_layout_now(store);
-    if (layout != NULL)
+    if (layout != NULL) {
         layout->refs++;
+        need_raw(layout, ve_tail(store));
+    }
     return layout;
+}
+
+void ve_layout_hold_on(varve *store, ve_layout *layout) {
+    if (layout != NULL)
+        need_raw(layout, ve_tail(store));
 }
 
 bool ve_layout_moved(varve *store) {

@@ -344,6 +344,7 @@ static int get_row(varve_scan *scan, uint64_t row, varve_session *ret_session) {
     ve_layout_release(store, scan->layout);
     scan->layout = ve_layout_hold(store);
     int found = read_session(scan, row, ret_session);
+    ve_layout_hold_on(store, scan->layout);
     store->hold = before;
     return found;
 }

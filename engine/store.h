@@ -94,6 +94,7 @@ typedef struct ve_layout {
     uint64_t generation;
     uint64_t packed_end; /* 0 = nothing is packed */
     uint32_t first_raw;
+    uint32_t last_raw; /* of the raw segments that those who keep it need */
     ve_packed **file;
     size_t files;
     uint32_t refs;
@@ -475,6 +476,8 @@ int ve_layout_at(varve *store, uint64_t generation);
 int ve_layout_keep(varve *store, uint64_t tail, ve_layout **ret_layout);
 /* The same for what the caller has read by it so far: its mappings stay. May give NULL. */
 ve_layout *ve_layout_hold(varve *store);
+/* And for what was read since, whichever is in force now. */
+void ve_layout_hold_on(varve *store, ve_layout *layout);
 /* Something could not be read: whether a compaction has moved it, and a newer layout is in force now. */
 bool ve_layout_moved(varve *store);
 void ve_layout_release(varve *store, ve_layout *layout);

@@ -485,7 +485,7 @@ int main(int count, char **word) {
         d.child[i] = start(&d.parties[i]);
     }
     while (d.good && seconds_since(&begin) < length) {
-        rest(1000 + draw(&d.seed) % 20000);
+        rest(1000 + draw(&d.seed) % 50000);
         strike(&d);
         replace_the_dead(&d);
     }
