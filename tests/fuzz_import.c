@@ -61,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
         return 0;
     const char *name = names[input[0] % (sizeof names / sizeof *names)];
     snprintf(directory, sizeof directory, "%s/varve-fuzz-%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
+    if (access(directory, F_OK) == 0) /* of one that was killed */
+        tree_remove(directory, "");
     require(mkdir(directory, 0700) == 0);
     size_t whole = size - 2, part = whole * input[1] / 255;
     put_file(name, input + 2, part);

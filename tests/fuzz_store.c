@@ -99,6 +99,8 @@ static void begin(void) {
         require(edited.file[i].bytes != NULL);
     }
     snprintf(directory, sizeof directory, "%s/varve-fuzz-%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
+    if (access(directory, F_OK) == 0) /* of one that was killed */
+        tree_remove(directory, "");
     quiet = ve_os_system;
     quiet.fdatasync = quiet.fsync = sync_nothing;
     quiet.sleep = sleep_not;
