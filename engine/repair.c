@@ -100,6 +100,11 @@ static int look_at_control(ve_repair *r) {
     if (now && named)
         r->published = vf_get64(page.tail);
     r->nobodys = fd < 0 && store->os->fstatat(store->dir, "idx", &status, AT_SYMLINK_NOFOLLOW) < 0;
+    /* (otherwise it is not known what was confirmed: recovery syncs all it finds) */
+    r->sync_due = r->control_believed && ve_word(&store->control->sync_failed) != 0;
+    if (r->sync_due)
+        ve_repair_tell(r, VARVE_REPAIR_MENDED, "CONTROL", offsetof(vf_control, sync_failed),
+                       "a sync has failed: what it left unconfirmed is written anew");
     if (!r->control_believed && !r->nobodys)
         ve_repair_tell(r, VARVE_REPAIR_MENDED, "CONTROL", 0, "%s: made anew",
                        fd < 0   ? "is missing"
@@ -194,8 +199,8 @@ static int look(ve_repair *r) {
 /* ---- All of it ---- */
 
 static bool is_due(const ve_repair *r) {
-    return r->log_changed || r->control_due || r->index_due || r->make_identity || r->make_seg ||
-           r->lost.count > 0;
+    return r->log_changed || r->sync_due || r->control_due || r->index_due || r->make_identity ||
+           r->make_seg || r->lost.count > 0;
 }
 
 static int run(ve_repair *r, const ve_os *os, const char *path) {

@@ -82,7 +82,7 @@ typedef struct {
     bool nobodys; /* neither CONTROL nor an index: a snapshot, or a copy. Its first writer makes them */
     bool make_identity, flip_identity;
     bool make_seg, never_packed;
-    bool manifest_due, log_changed, raw_damaged, control_due, index_due;
+    bool manifest_due, sync_due, log_changed, raw_damaged, control_due, index_due;
     uint64_t tail;         /* where the log ends */
     uint64_t published;    /* everything before it was in the store */
     ve_ranges told, lost;  /* what former repairs told of; what this one tells of */

@@ -354,6 +354,9 @@ int ve_repair_finish(ve_repair *r) {
         result = pack_raw(r);
     if (result < 0)
         return result;
+    if (ve_mend(r->store) < 0) /* a sync had failed */
+        ve_repair_tell(r, VARVE_REPAIR_LEFT, "CONTROL", offsetof(vf_control, sync_failed), "%s",
+                       ve_error(r->store));
     vf_control *control = r->store->control;
     uint64_t tail = ve_word(&control->tail);
     /* Handles that were open before may have other files under the names of raw segments. */

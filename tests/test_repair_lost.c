@@ -141,6 +141,17 @@ static void a_torn_tail_is_no_loss(void **state) {
     check(copy, &nothing_lost);
 }
 
+/* The next durable append would do it as well. */
+static void what_a_failed_sync_left_unconfirmed_is_written_anew(void **state) {
+    (void)state;
+    char *copy = mending_copy(&w);
+    varve *store = scratch_open(copy, 0);
+    ve_set_word(&store->control->sync_failed, w.last_raw);
+    varve_close(&store);
+    check(copy, &nothing_lost);
+    assert_true(told("a sync has failed"));
+}
+
 /* ---- Beside what a compaction had not cleared away ---- */
 
 static void raw_segments_that_are_still_there_stand_in_for_a_packed_one(void **state) {
@@ -219,6 +230,7 @@ int main(void) {
         cmocka_unit_test(of_rows_that_are_lost_after_retention_what_can_be_told_is_counted),
         cmocka_unit_test(what_follows_a_lost_segment_is_served_though_the_disk_never_confirmed_it),
         cmocka_unit_test(a_torn_tail_is_no_loss),
+        cmocka_unit_test(what_a_failed_sync_left_unconfirmed_is_written_anew),
         cmocka_unit_test(raw_segments_that_are_still_there_stand_in_for_a_packed_one),
         cmocka_unit_test(what_a_recovery_found_lost_is_told_once),
         cmocka_unit_test(a_file_of_a_copy_that_went_its_own_way_does_not_take_the_place_of_its_own),
