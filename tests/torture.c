@@ -323,6 +323,10 @@ static bool run(party *p) {
 
 static pid_t start(party *p) {
     pid_t parent = getpid(), child = fork();
+    if (child < 0) { /* never a process id to send signals to */
+        work_wrong("no process can be made");
+        exit(3);
+    }
     if (child != 0)
         return child;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
