@@ -131,6 +131,8 @@ static int commit(ve_plan *p, varve_durability durability, uint64_t *ret_first, 
     uint32_t chain = seal(p, tail, segment->salt, ve_chain(store));
     if ((result = write_pieces(p, vf_lsn_offset(tail))) < 0)
         return result;
+    if (segment->file_size < vf_lsn_offset(end) && vf_lsn_offset(end) <= segment->map_size)
+        segment->file_size = vf_lsn_offset(end); /* it need not be looked at again */
     if (((vf_frame *)(void *)p->pieces[0].at)->kind == VF_KIND_SYNC)
         ve_set_word(&control->last_sync_record, ve_word(&control->synced));
     ve_publish(store, end, chain, end - p->pieces[p->count - 1].length);
