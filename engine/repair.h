@@ -32,7 +32,7 @@ typedef struct {
     /* packed, if it can be read: */
     ve_packed *file; /* mapped; what is put right is so in memory */
     bool whole;      /* as it stands in the file, or with the flipped bit put right */
-    bool blocks_hold, rows_hold; /* its records; its index rows */
+    bool blocks_hold, pins_hold, rows_hold; /* its records; its pins; its index rows */
     bool range_unknown;          /* its footer was lost */
     uint64_t sum;
     bool chosen;

@@ -342,7 +342,7 @@ static int check(ve_repair *r) {
     }
     c.tells = true;
     if (result > 0)
-        result = varve_verify(store, 0, note_fault, &c);
+        result = varve_verify(store, VARVE_VERIFY_DEEP, note_fault, &c);
     return result < 0 ? result : VARVE_OK;
 }
 

@@ -65,16 +65,31 @@ static int fill(ve_repair *r, uint64_t from, uint64_t to, const char *what) {
     return result;
 }
 
+/* Of a part whose footer was lost only the records tell the range: it goes on to the ends of the
+ * raw segments in which these lie. */
+static bool is_vague(const ve_repair *r, const ve_part_of_log *part) {
+    return part->from != NULL && part->from->range_unknown && r->named_generation == 0;
+}
+
+static void reach_back(ve_part_of_log *part, uint64_t end) {
+    bool next = vf_lsn_segment(part->first) <= vf_lsn_segment(end) + 1;
+    part->first = next ? end : vf_lsn(vf_lsn_segment(part->first), 0);
+}
+
+static void reach_on(ve_part_of_log *part, uint64_t next) {
+    uint32_t last = vf_lsn_segment(part->end);
+    part->end = vf_lsn_segment(next) == last ? next : vf_lsn(last, UINT32_MAX - 7);
+}
+
 static int fill_gaps(ve_repair *r) {
     uint64_t end = vf_lsn(1, 0);
     int result = VARVE_OK;
     for (size_t i = 0; i < r->parts && result == VARVE_OK; i++) {
         ve_part_of_log *part = &r->part[i];
-        if (part->from != NULL && part->from->range_unknown && r->named_generation == 0)
-            part->first = end; /* a range that is not known goes as far as it can */
-        if (part->from != NULL && part->from->range_unknown && r->named_generation == 0 &&
-            i + 1 < r->parts)
-            part->end = r->part[i + 1].first;
+        if (is_vague(r, part))
+            reach_back(part, end);
+        if (is_vague(r, part) && i + 1 < r->parts)
+            reach_on(part, r->part[i + 1].first);
         if (part->first > end) {
             uint64_t to = part->first;
             result = fill(r, end, to, "no packed segment has what was here");
@@ -126,14 +141,15 @@ static int look_behind(ve_repair *r) {
         first = first == NULL ? f : first;
         highest = f->own;
     }
-    if (first == NULL || first->own == vf_lsn_segment(end) + 1)
+    if (first == NULL)
         return VARVE_OK;
     uint64_t to = vf_get64(first->header.prev_end);
-    if (r->parts > 0 && r->part[r->parts - 1].from != NULL &&
-        r->part[r->parts - 1].from->range_unknown && r->named_generation == 0) {
-        r->part[r->parts - 1].end = to;
-        return VARVE_OK;
+    if (r->parts > 0 && is_vague(r, &r->part[r->parts - 1])) {
+        reach_on(&r->part[r->parts - 1], to);
+        end = r->part[r->parts - 1].end;
     }
+    if (first->own == vf_lsn_segment(end) + 1)
+        return VARVE_OK;
     return fill(r, end == 0 ? vf_lsn(1, 0) : end, to, "segments are missing");
 }
 

@@ -102,14 +102,15 @@ static int check_area(ve_repair *r, ve_found *f, ve_area area, const vf_array *b
         ve_hold_end(store, &own, before);
         if (unit == NULL && !ve_is_damage(error))
             return error;
-        f->blocks_hold = f->blocks_hold && unit != NULL;
+        bool *hold = area == VE_AREA_MAIN ? &f->blocks_hold : &f->pins_hold;
+        *hold = *hold && unit != NULL;
     }
     return VARVE_OK;
 }
 
 static int check_blocks(ve_repair *r, ve_found *f, const opening *o) {
     ve_packed *file = f->file;
-    f->blocks_hold = true;
+    f->blocks_hold = f->pins_hold = true;
     int result = check_area(r, f, VE_AREA_MAIN, &file->footer.blocks);
     if (result == VARVE_OK)
         result = check_area(r, f, VE_AREA_PINS, &file->footer.pins);
@@ -119,7 +120,7 @@ static int check_blocks(ve_repair *r, ve_found *f, const opening *o) {
     f->rows_hold = rows == VARVE_OK && !f->range_unknown;
     f->sum = file->sum = vf_sum64(file->map, o->size, 0);
     f->whole =
-        f->blocks_hold && f->rows_hold && !o->made && o->flips <= 1 &&
+        f->blocks_hold && f->pins_hold && f->rows_hold && !o->made && o->flips <= 1 &&
         vf_sum64(file->map, o->size - VF_PACKED_FOOTER, 0) == vf_get64(file->footer.file_sum);
     f->flipped = f->flipped && f->whole;
     return result;
