@@ -10,7 +10,7 @@
 
 #include "engine/store.h"
 
-enum { SESSIONS = 50, BATCH = 64, PAYLOAD = 8 << 10, ROUNDS = 40 };
+enum { SESSIONS = 20, BATCH = 64, PAYLOAD = 8 << 10, ROUNDS = 40 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SHORT = 30, MEMORY_MORE = 1 << 30 }; /* what was freed is kept for a while */
@@ -162,6 +162,7 @@ static void what_is_held_does_not_grow_with_what_is_written(void **state) {
             printf("%6llu MB in %d files: %d descriptors, %d mappings, of these %d of files removed, %llu MB of memory\n",
                    (unsigned long long)(s.number * PAYLOAD >> 20), s.files, s.descriptors, s.maps, s.removed,
                    (unsigned long long)(s.memory >> 20));
+        fflush(stdout);
         if (round <= 8)
             continue;
         assert_true(s.descriptors <= early.descriptors);
