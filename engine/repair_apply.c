@@ -240,15 +240,29 @@ static int reopen(ve_repair *r) {
     return result == VARVE_OK ? ve_log_open(store) : result;
 }
 
+/* So that nobody believes what CONTROL says. */
+static int discard_control(varve *store) {
+    static const le64 not_valid;
+    int fd = store->os->openat(store->dir, "CONTROL", O_RDWR | O_NOFOLLOW, 0);
+    if (fd < 0 && errno == ENOENT)
+        return VARVE_OK;
+    struct stat status;
+    bool failed = fd < 0 || store->os->fstat(fd, &status) < 0 ||
+                  (status.st_size >= VF_CONTROL_SIZE &&
+                   ve_write_all(store->os, fd, &not_valid, sizeof not_valid,
+                                offsetof(vf_control, state)) < 0);
+    int result =
+        failed ? ve_fail_os(store, "%s/CONTROL: cannot be written", store->path) : VARVE_OK;
+    if (fd >= 0)
+        store->os->close(fd);
+    return result;
+}
+
 /* As after a crash: CONTROL is not believed, the log is walked to its end, the index made anew. */
 static int recover(ve_repair *r) {
     varve *store = r->store;
-    int result = ve_control_open(store);
     bool anew = r->log_changed || r->control_due || r->make_identity;
-    if (result == VARVE_OK && anew && store->control != NULL) {
-        ve_set_word(&store->control->state, 0);
-        ve_control_let_go(store);
-    }
+    int result = anew ? discard_control(store) : VARVE_OK;
     if (result == VARVE_OK)
         result = ve_recover(store);
     if (result == VARVE_OK && r->index_due && !anew)
