@@ -19,13 +19,17 @@ timeout=300
 
 while [ $# -gt 0 ]; do
     case $1 in
-        --release | --debug | --asan | --tsan) presets="$presets ${1#--}" ;;
+        --release | --debug) presets="$presets ${1#--}" ;;
+        --asan | --tsan) # slower by far, and most where machines are small
+            presets="$presets ${1#--}"
+            timeout=1500
+            ;;
         --clang) presets="$presets clang" clang=--clang ;;
-        --all) presets="release debug asan tsan clang" clang=--clang ;;
+        --all) presets="release debug asan tsan clang" clang=--clang timeout=1500 ;;
         --long)
             VARVE_LONG=1
             export VARVE_LONG
-            timeout=7200
+            timeout=14400
             ;;
         --)
             shift
