@@ -75,7 +75,7 @@ static int look_at_control(ve_repair *r) {
     if (result < 0)
         return result;
     r->control_believed = store->control != NULL;
-    int fd = store->os->openat(store->dir, "CONTROL", O_RDONLY | O_NOFOLLOW, 0);
+    int fd = store->os->openat(store->dir, "CONTROL", O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     bool there = fd >= 0 && store->os->fstat(fd, &status) == 0 &&
                  status.st_size >= VF_CONTROL_SIZE &&
                  ve_read_all(store->os, fd, &page, sizeof page, 0) == 0 &&

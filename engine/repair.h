@@ -20,6 +20,7 @@ typedef struct {
     uint32_t number; /* that its name says */
     uint32_t own;    /* that it says itself; 0: it is none of this store's, or cannot be told */
     bool packed, foreign;
+    bool odd;   /* no file at all */
     bool aside; /* lies in quarantine/ to be put back: a repair was cut off */
     uint64_t size;
     ve_fate fate;

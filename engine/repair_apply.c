@@ -241,11 +241,14 @@ static int reopen(ve_repair *r) {
 }
 
 /* So that nobody believes what CONTROL says. */
-static int discard_control(varve *store) {
+static int discard_control(ve_repair *r) {
     static const le64 not_valid;
+    varve *store = r->store;
     int fd = store->os->openat(store->dir, "CONTROL", O_RDWR | O_NOFOLLOW, 0);
     if (fd < 0 && errno == ENOENT)
         return VARVE_OK;
+    if (fd < 0 && (errno == ELOOP || errno == EISDIR)) /* no file at all */
+        return ve_repair_away(r, "CONTROL");
     struct stat status;
     bool failed = fd < 0 || store->os->fstat(fd, &status) < 0 ||
                   (status.st_size >= VF_CONTROL_SIZE &&
@@ -262,7 +265,7 @@ static int discard_control(varve *store) {
 static int recover(ve_repair *r) {
     varve *store = r->store;
     bool anew = r->log_changed || r->control_due || r->make_identity;
-    int result = anew ? discard_control(store) : VARVE_OK;
+    int result = anew ? discard_control(r) : VARVE_OK;
     if (result == VARVE_OK)
         result = ve_recover(store);
     if (result == VARVE_OK && r->index_due && !anew)

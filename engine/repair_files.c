@@ -155,8 +155,9 @@ static int look(ve_repair *r, ve_found *f) {
     const char *base;
     int dir = ve_repair_at(r, f->name, &base);
     int fd = store->os->openat(dir, base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-    if (fd < 0 && errno == ELOOP)
-        return VARVE_OK; /* a link: none of ours */
+    f->odd = fd < 0 && (errno == ELOOP || errno == ENXIO); /* a link, or a socket */
+    if (f->odd)
+        return VARVE_OK;
     if (fd < 0 || store->os->fstat(fd, &status) < 0) {
         int result = ve_fail_os(store, "%s/%s: cannot be looked at", store->path, f->name);
         if (fd >= 0)
@@ -164,8 +165,9 @@ static int look(ve_repair *r, ve_found *f) {
         return result;
     }
     int result = VARVE_OK;
-    f->size = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
-    if (S_ISREG(status.st_mode))
+    f->odd = !S_ISREG(status.st_mode);
+    f->size = f->odd ? 0 : (uint64_t)status.st_size;
+    if (!f->odd)
         result = f->packed ? ve_repair_look(r, f, fd) : look_at_raw(r, f, fd);
     store->os->close(fd);
     return result;
@@ -198,9 +200,10 @@ static const char *what_it_is(const ve_found *f) {
 static void decide(ve_repair *r, ve_found *f, uint32_t last) {
     if (f->own == f->number && !f->aside)
         return;
-    if (f->own == 0 && !f->packed && !f->begun && f->number == last && !is_claimed(r, last))
+    bool raw = !f->packed && !f->odd;
+    if (f->own == 0 && raw && !f->begun && f->number == last && !is_claimed(r, last))
         return; /* made ready, and not begun */
-    if (f->own == 0 && (f->aside || (f->packed && !f->foreign)))
+    if (f->own == 0 && (f->aside || (f->packed && !f->foreign && !f->odd)))
         return; /* (of packed ones the manifest tells what they were) */
     if (f->own != 0 && in_place(r, f->packed, f->own) == NULL) {
         f->fate = VE_FATE_PLACE;
@@ -215,10 +218,11 @@ static void decide(ve_repair *r, ve_found *f, uint32_t last) {
                            "is %s %u once more: goes to quarantine/", what_it_is(f), f->own);
         else
             ve_repair_tell(r, VARVE_REPAIR_MENDED, f->name, 0, "%s: goes to quarantine/",
-                           f->foreign  ? "is of another store"
-                           : f->packed ? "cannot be read as a packed segment"
-                           : f->begun  ? "its header is damaged, and nothing of it can be read"
-                                       : "has no header");
+                           f->odd       ? "is no file"
+                           : f->foreign ? "is of another store"
+                           : f->packed  ? "cannot be read as a packed segment"
+                           : f->begun   ? "its header is damaged, and nothing of it can be read"
+                                        : "has no header");
     }
     r->log_changed = true;
 }

@@ -58,7 +58,7 @@ static int ask_file(void *context, const char *name) {
     if (end == NULL || (strcmp(end, ".log") != 0 && strcmp(end, ".seg") != 0 &&
                         strncmp(name, "manifest.", 9) != 0))
         return 0;
-    int fd = a->store->os->openat(a->dir, name, O_RDONLY | O_NOFOLLOW, 0);
+    int fd = a->store->os->openat(a->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd < 0)
         return 0;
     size_t size = 0;
@@ -138,7 +138,7 @@ int ve_repair_identity(ve_repair *r) {
         return ve_repair_may_only_be_read(r, "STORE");
     if (result != VARVE_E_NOT_FOUND && result != VARVE_E_NOT_A_STORE)
         return result;
-    int fd = store->os->openat(store->dir, "STORE", O_RDONLY | O_NOFOLLOW, 0);
+    int fd = store->os->openat(store->dir, "STORE", O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     bool whole = fd >= 0 && store->os->fstat(fd, &status) == 0 &&
                  (size_t)status.st_size >= sizeof bytes &&
                  ve_read_all(store->os, fd, bytes, sizeof bytes, 0) == 0;

@@ -49,8 +49,8 @@ static int read_manifest(ve_repair *r, ve_found_manifest *m) {
     varve *store = r->store;
     struct stat status;
     manifest_check check = {.store = store, .generation = m->generation};
-    int fd = store->os->openat(store->dir, m->name, O_RDONLY | O_NOFOLLOW, 0);
-    if (fd < 0 && errno == ELOOP)
+    int fd = store->os->openat(store->dir, m->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0 && (errno == ELOOP || errno == ENXIO))
         return VARVE_OK;
     if (fd < 0 || store->os->fstat(fd, &status) < 0) {
         int result = ve_fail_os(store, "%s/%s: cannot be looked at", store->path, m->name);

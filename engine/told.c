@@ -66,7 +66,7 @@ int ve_told_read(varve *store, ve_ranges *ret_ranges) {
     vf_lost_header header;
     uint8_t *bytes = NULL;
     *ret_ranges = (ve_ranges){0};
-    int fd = store->os->openat(store->dir, "LOST", O_RDONLY | O_NOFOLLOW, 0);
+    int fd = store->os->openat(store->dir, "LOST", O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd < 0)
         return errno == ENOENT || errno == ELOOP
                    ? VARVE_OK

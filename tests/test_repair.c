@@ -117,6 +117,27 @@ static void a_CONTROL_that_is_lost_or_damaged_is_made_anew(void **state) {
     }
 }
 
+static void what_is_no_file_at_all_goes_away(void **state) {
+    (void)state;
+    char name[32];
+    raw_name(name, w.last_raw + 1);
+    static const char *const makes[] = {"ln -s /dev/zero", "mkdir", "mkfifo"};
+    for (size_t i = 0; i < 3; i++) {
+        char *copy = mending_copy(&w);
+        tree_remove(copy, "CONTROL");
+        if (i < 2)
+            scratch_run("cd '%s' && %s CONTROL", copy, makes[i]);
+        scratch_run("cd '%s' && %s %s", copy, makes[i], name);
+        scratch_run("cd '%s' && %s seg/00000200.seg && %s manifest.77", copy, makes[i], makes[i]);
+        mending_repair(NULL, copy, 0, &report);
+        bool good = report.result == VARVE_OK && report.done.lost == 0 && mending_goes_on(&w, copy, &nothing_lost);
+        if (!good)
+            print_error("%s: %s\n", makes[i], report.text);
+        scratch_free(copy);
+        assert_true(good);
+    }
+}
+
 /* Neither CONTROL nor an index: that is no damage, and a snapshot that is repaired stays one. */
 static void a_snapshot_is_not_changed(void **state) {
     (void)state;
@@ -607,6 +628,7 @@ int main(void) {
         cmocka_unit_test(an_index_that_is_lost_or_damaged_is_made_anew),
         cmocka_unit_test(rows_that_say_something_else_than_the_events_are_made_anew),
         cmocka_unit_test(a_CONTROL_that_is_lost_or_damaged_is_made_anew),
+        cmocka_unit_test(what_is_no_file_at_all_goes_away),
         cmocka_unit_test(a_snapshot_is_not_changed),
         cmocka_unit_test(what_may_only_be_read_is_refused),
         cmocka_unit_test(a_STORE_with_a_flipped_bit_is_put_right),
