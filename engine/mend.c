@@ -128,7 +128,8 @@ static int rewrite(varve *store, uint64_t from, uint64_t to) {
     return result;
 }
 
-/* The dead leader's sync may have failed on all that was written when it ran, also behind 'syncing'. */
+/* The dead leader's sync may have failed on all that was written when it ran, also behind
+ * 'syncing'. */
 static int write_again(varve *store) {
     vf_control *control = store->control;
     uint64_t synced = ve_word(&control->synced), tail = ve_word(&control->tail);
@@ -142,8 +143,8 @@ static int write_again(varve *store) {
     return result;
 }
 
-/* Under LOCK.append: a batch that is written, but not published yet, may have been lost as well, and
- * nobody could tell. */
+/* Under LOCK.append: a batch that is written, but not published yet, may have been lost as well,
+ * and nobody could tell. */
 int ve_inherit(varve *store) {
     VE_TURN(store);
     bool locked = store->locked;
