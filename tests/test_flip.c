@@ -250,7 +250,8 @@ static bool writes(const flip *f, bool found) {
 static bool check_flip(const flip *f, bool write_too) {
     bool found, found_again;
     tree_flip(all.copy, f->file->name, f->offset, f->bit);
-    bool good = reads(f, VARVE_OPEN_READ_ONLY, &found) & reads(f, VARVE_OPEN_NO_INDEX, &found_again);
+    bool good = reads(f, VARVE_OPEN_READ_ONLY, &found);
+    good = reads(f, VARVE_OPEN_NO_INDEX, &found_again) && good;
     tree_flip(all.copy, f->file->name, f->offset, f->bit);
     found = found || found_again;
     if (good && !found && is_covered(f))

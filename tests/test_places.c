@@ -21,8 +21,9 @@ static ve_os os;
 static uint32_t kind_told, user_told;
 static int kinds_asked, stats_of_directories, locks_tried;
 static char mounts[400]; /* what takes the place of mountinfo; empty: there is none */
-static enum { MAP_WELL, MAP_NONE, MAP_DEAF, MAP_MUTE, MAP_READ_ONLY } maps;
-static enum { LOCK_WELL, LOCK_LOOSE, LOCK_NONE } locks;
+enum { MAP_WELL, MAP_NONE, MAP_DEAF, MAP_MUTE, MAP_READ_ONLY };
+enum { LOCK_WELL, LOCK_LOOSE, LOCK_NONE };
+static int maps = MAP_WELL, locks = LOCK_WELL;
 static char said[1024];
 
 static int told_kind(int fd, uint32_t *ret_kind) {

@@ -42,7 +42,7 @@ static void check(char *copy, const mending_due *due) {
 static void flip_rows(const char *path, size_t n) {
     varve *store = scratch_open(path, 0);
     char name[32];
-    ve_packed *file;
+    ve_packed *file = NULL;
     const ve_layout *layout = ve_layout_now(store);
     assert_true(n < layout->files && ve_layout_file(store, layout->file[n]->first, &file) == 1);
     const vf_block_entry *entry = vf_packed_item(file->map, &file->footer.rows, 0, VF_BLOCK_ENTRY);
