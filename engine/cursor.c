@@ -148,15 +148,13 @@ static int find_newest(varve_cursor *cursor, uint64_t from, uint64_t *last) {
 
 int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t after, uint64_t limit,
                       uint32_t flags, varve_cursor **ret_cursor) {
-    vf_hot hot;
+    vf_hot hot = {0};
     uint32_t row;
     uint64_t applied = store->control == NULL ? UINT64_MAX : ve_word(&store->control->applied);
     int result = ve_look_up(store, VF_TABLE_SESSIONS, key, &row);
     if (result < 0)
         return result;
-    if (row == UINT32_MAX)
-        return ve_fail(store, VARVE_E_NOT_FOUND, "no such session");
-    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
+    if (row != UINT32_MAX && ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
         return ve_fail(store, VARVE_E_INDEX,
                        "%s/idx: row %u of table sessions is damaged: run varve reindex",
                        store->path, row);
@@ -172,6 +170,8 @@ int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t afte
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
     result = find_newest(cursor, applied, &last);
     ve_hold_end(store, &own, before);
+    if (result == VARVE_OK && row == UINT32_MAX && last == 0)
+        result = ve_fail(store, VARVE_E_NOT_FOUND, "no such session");
     if ((flags & VARVE_CURSOR_BACKWARD) != 0)
         cursor->at = last;
     else if (result == VARVE_OK)

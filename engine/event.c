@@ -108,6 +108,29 @@ static void remember(ve_hold *hold, vf_key key, varve_event *event) {
     hold->id_size = id.size;
 }
 
+/* The name of a session that is published and not in the index yet, which it follows as far as
+ * 'applied' said before it was asked. */
+static int find_identity(varve *store, vf_key key, uint64_t applied, varve_event *ret) {
+    uint64_t tail = ve_tail(store);
+    ve_record record;
+    vf_body body;
+    int found = 0;
+    while (applied < tail && (found = ve_log_next(store, applied, tail, &record, NULL)) == 1) {
+        applied = record.lsn + vf_get32(record.frame.length);
+        uint8_t kind = record.frame.kind;
+        if ((kind != VF_KIND_SESSION && kind != VF_KIND_FORK) ||
+            !vf_key_equal(record.frame.session, key) || ve_record_body(store, &record, &body) < 0 ||
+            body.str[VF_STR_SESSION_ID].ptr == NULL || body.str[VF_STR_MACHINE_ID].ptr == NULL)
+            continue;
+        vf_text machine = body.str[VF_STR_MACHINE_ID], id = body.str[VF_STR_SESSION_ID];
+        ret->machine_id = (varve_str){machine.ptr, machine.size};
+        ret->session_id = (varve_str){id.ptr, id.size};
+        remember(store->hold, key, ret);
+        return VARVE_OK;
+    }
+    return found < 0 ? found : VARVE_OK; /* its name was lost; the event is there */
+}
+
 /* Whose event it is: from the session's identity record. */
 static int fill_identity(varve *store, vf_key key, varve_event *ret) {
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
@@ -117,9 +140,10 @@ static int fill_identity(varve *store, vf_key key, varve_event *ret) {
         ret->session_id = (varve_str){hold->identity + hold->machine_size, hold->id_size};
         return VARVE_OK;
     }
+    uint64_t applied = store->control == NULL ? UINT64_MAX : ve_word(&store->control->applied);
     uint32_t row = ve_find(&store->index, VF_TABLE_SESSIONS, key);
     if (row == UINT32_MAX)
-        return VARVE_OK; /* the index does not follow yet */
+        return find_identity(store, key, applied, ret);
     int result = ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, image);
     if (result < 0)
         return ve_fail(store, result,
