@@ -42,9 +42,10 @@ struct varve_cursor {
                                         it are left out */
     const ve_unit *unit;
     ve_record last; /* the one that was given of it */
-    mark *stretch;  /* STRIDE of them, once they are needed */
-    size_t stretch_count, stretch_at;
-    ve_query *query;   /* set: what is given comes from there */
+    mark *stretch;  /* the records of one stretch, newest first */
+    size_t stretch_count, stretch_at, stretch_room;
+    size_t walked;   /* the stretch is that of this mark (+1): the walk that noted it ended there */
+    ve_query *query; /* set: what is given comes from there */
     ve_layout *layout; /* its files are kept */
     ve_hold hold;      /* what was given last */
 };
@@ -66,8 +67,24 @@ static int packed_run(varve_cursor *cursor, mark *run, uint64_t *ret_older) {
     return found;
 }
 
-/* Walks back from the newest record, noting the end of each stretch. A broken chain makes the
- * cursor scan. */
+static int add_mark(varve_cursor *cursor, const mark *at) {
+    if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
+                 sizeof *cursor->marks))
+        return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
+    cursor->marks[cursor->mark_count++] = *at;
+    return VARVE_OK;
+}
+
+static int add_to_stretch(varve_cursor *cursor, uint64_t lsn, vf_key session) {
+    if (!ve_grow(&cursor->stretch, &cursor->stretch_room, cursor->stretch_count + 1,
+                 sizeof *cursor->stretch))
+        return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
+    cursor->stretch[cursor->stretch_count++] = (mark){.lsn = lsn, .session = session};
+    return VARVE_OK;
+}
+
+/* Walks back from the newest record, noting the end of each stretch, and of the last one every
+ * record: that is the first to be given. A broken chain makes the cursor scan. */
 static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
     uint64_t lsn = last_lsn, count = 0;
     vf_key of = cursor->session;
@@ -92,20 +109,22 @@ static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
         int packed = any ? 0 : packed_run(cursor, &run, &older);
         if (packed < 0)
             return packed;
+        int result = VARVE_OK;
         if (packed == 1) {
-            if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
-                         sizeof *cursor->marks))
-                return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
-            cursor->marks[cursor->mark_count++] = run;
+            if ((result = add_mark(cursor, &run)) < 0)
+                return result;
             count = 0; /* raw records begin a stretch of their own */
             lsn = older;
             continue;
         }
-        if (lsn < cursor->limit && count++ % STRIDE == 0) {
-            if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
-                         sizeof *cursor->marks))
-                return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
-            cursor->marks[cursor->mark_count++] = (mark){.lsn = lsn, .session = frame.session};
+        if (lsn < cursor->limit) {
+            if (count++ % STRIDE == 0) {
+                result = add_mark(cursor, &(mark){.lsn = lsn, .session = frame.session});
+                cursor->stretch_count = 0;
+                cursor->walked = cursor->mark_count;
+            }
+            if (result < 0 || (result = add_to_stretch(cursor, lsn, frame.session)) < 0)
+                return result;
         }
         lsn = older;
     }
@@ -313,11 +332,9 @@ static int note_segment(varve_cursor *cursor) {
                                             vf_get64(record.frame.seq) <= cursor->from_seq);
         if (record.lsn <= cursor->after || !mine || !wanted_kind(cursor, record.frame.kind))
             continue;
-        if (!ve_grow(&cursor->marks, &cursor->marks_room, cursor->mark_count + 1,
-                     sizeof *cursor->marks))
-            return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
-        cursor->marks[cursor->mark_count++] =
-            (mark){.lsn = record.lsn, .session = record.frame.session};
+        int result = add_mark(cursor, &(mark){.lsn = record.lsn, .session = record.frame.session});
+        if (result < 0)
+            return result;
     }
     return found < 0 ? found : VARVE_OK;
 }
@@ -379,10 +396,12 @@ static int next_backward(varve_cursor *cursor, ve_record *ret) {
 
 /* Takes the next stretch: its records' positions, newest first in the walk, read from the end. */
 static int load_stretch(varve_cursor *cursor) {
-    if (cursor->stretch == NULL &&
-        (cursor->stretch = malloc(STRIDE * sizeof *cursor->stretch)) == NULL)
-        return ve_fail(cursor->store, VARVE_E_NO_MEMORY, "no memory");
     uint64_t lsn = cursor->marks[--cursor->mark_count].lsn;
+    if (cursor->walked == cursor->mark_count + 1) {
+        cursor->stretch_at = cursor->stretch_count;
+        cursor->walked = 0;
+        return VARVE_OK;
+    }
     cursor->stretch_count = 0;
     cursor->whose = cursor->marks[cursor->mark_count].session;
     cursor->foreign = false;
@@ -394,7 +413,8 @@ static int load_stretch(varve_cursor *cursor) {
         if (lsn <= cursor->after || vf_get64(frame.seq) < cursor->from_seq)
             break;
         expect(cursor, &frame);
-        cursor->stretch[cursor->stretch_count++] = (mark){.lsn = lsn, .session = frame.session};
+        if ((result = add_to_stretch(cursor, lsn, frame.session)) < 0)
+            return result;
         if ((result = ve_log_older(cursor->store, lsn, &frame, &lsn)) < 0)
             return result;
     }
@@ -447,6 +467,8 @@ static int next_forward(varve_cursor *cursor, ve_record *ret) {
             continue;
         }
         const mark *at = &cursor->stretch[--cursor->stretch_at];
+        if (cursor->stretch_at > 0)
+            ve_log_expect(cursor->store, at[-1].lsn);
         ve_hold_drop(cursor->store, &cursor->hold);
         int result = ve_log_record(cursor->store, &at->session, at->lsn, ret);
         if (ve_is_damage(result))

@@ -446,6 +446,8 @@ int ve_log_ref_sum(varve *store, const vf_key *session, uint64_t lsn, uint32_t *
 int ve_record_body(varve *store, const ve_record *record, vf_body *ret_body);
 /* The fixed part of its body; false: it has none. */
 bool ve_record_fixed(varve *store, const ve_record *record, vf_fixed *ret_fixed);
+/* The record there is read soon: its first bytes are fetched into the processor's cache. */
+void ve_log_expect(const varve *store, uint64_t lsn);
 /* Sum of what it says, the same for its copies: the last word in canonical order. */
 int ve_record_sum(varve *store, const ve_record *record, uint32_t *ret_sum);
 /* The mark of a REWIND or TOMBSTONE; false: it is too short. */

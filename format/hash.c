@@ -4,10 +4,12 @@
  */
 #define XXH_STATIC_LINKING_ONLY /* XXH3_state_t on the stack: nothing here allocates */
 #include "format/hash.h"
+#include "format/hash_wide.h"
 #include "format/le.h"
 
 #include <xxhash.h>
 
+enum { SHORT_MAX = 240 }; /* longer ones are hashed by stripes */
 enum { GATHER_MAX = 1280 }; /* holds the identity of a session with names of the greatest length */
 
 static vf_key canonical(XXH128_hash_t hash) {
@@ -43,6 +45,10 @@ static vf_key hash_parts(const vf_piece *parts, size_t count) {
 }
 
 uint64_t vf_sum64(const void *data, size_t size, uint64_t seed) {
+#ifdef VF_WIDE
+    if (size > SHORT_MAX && __builtin_cpu_supports("avx2"))
+        return vf_sum64_wide(data, size, seed);
+#endif
     return XXH3_64bits_withSeed(data, size, seed);
 }
 

@@ -127,6 +127,12 @@ static void known_answers_stay_known(void **state) {
     (void)state;
     /* From the published vectors of XXH3: the empty input, and its canonical 128-bit form. */
     assert_int_equal(vf_sum64("", 0, 0), 0x2D06800538D394C2u);
+    randomness r = {3};
+    uint8_t bytes[LONG];
+    random_bytes(&r, bytes, sizeof bytes);
+    for (size_t size = 0; size <= LONG; size += size < 1100 ? 1 : 97)
+        for (uint64_t seed = 0; seed < 3; seed++)
+            assert_int_equal(vf_sum64(bytes, size, seed), XXH3_64bits_withSeed(bytes, size, seed));
     static const uint8_t empty[16] = {0x99, 0xAA, 0x06, 0xD3, 0x01, 0x47, 0x98, 0xD8,
                                       0x60, 0x01, 0xC3, 0x24, 0x46, 0x8D, 0x49, 0x7F};
     vf_key key = plain_key("", 0);
