@@ -254,11 +254,12 @@ static int add(varve_batch *batch, const varve_event *event, uint8_t kind) {
     vf_text str[VF_STRS] = {{0}};
     for (int i = 0; i < VF_STRS; i++) {
         varve_str text = event->str[i];
-        if (text.ptr != NULL && text.size > (1u << 20) && i != VF_STR_TEXT)
+        if (text.ptr == NULL)
+            continue;
+        if (text.size > (1u << 20) && i != VF_STR_TEXT)
             return VARVE_E_TOO_BIG;
-        if (text.ptr != NULL)
-            str[i] = (vf_text){text.ptr, i == VF_STR_TEXT ? cut_text(text, VF_TEXT_MAX)
-                                                          : (uint32_t)text.size};
+        str[i] = (vf_text){text.ptr,
+                           i == VF_STR_TEXT ? cut_text(text, VF_TEXT_MAX) : (uint32_t)text.size};
     }
     str[VF_STR_SESSION_ID] = str[VF_STR_MACHINE_ID] = str[VF_STR_TYPE] = str[VF_STR_CURSOR_NAME] =
         (vf_text){0};

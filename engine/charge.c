@@ -84,8 +84,9 @@ static int row_of(where *w, const ve_group_row *session, const vf_frame *frame, 
     *ret_row = row;
     vf_text model = body->str[VF_STR_MODEL];
     uint32_t name = 0;
-    int result =
-        model.ptr == NULL ? VARVE_OK : ve_intern(w->store, w->index, w->group, model, &name);
+    int result = model.ptr == NULL ? VARVE_OK
+                                   : ve_intern(w->store, w->index, w->group, model,
+                                               vf_get32(ve_hot(session)->model), &name);
     vf_put32(&ret_row->model, name);
     return result;
 }

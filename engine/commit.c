@@ -140,11 +140,12 @@ static int commit(ve_plan *p, varve_durability durability, uint64_t *ret_first, 
     *ret_end = end;
     /* The batch is in. That the index cannot follow now (no room) is the next writer's trouble, not
      * this caller's. */
-    store->own_from = tail;
-    store->own_end = end;
+    store->own.next = p->pieces;
+    store->own.at = tail;
+    store->own.end = end;
     if (ve_fold_range(store, &store->index, tail, end, &control->applied) < 0)
         ve_say(store, "the index could not follow: %s", ve_error(store));
-    store->own_from = store->own_end = 0;
+    store->own.end = 0;
     if (durability == VARVE_GROUP)
         write_ahead(p, vf_lsn_offset(end));
     return VARVE_OK;

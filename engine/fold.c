@@ -5,6 +5,8 @@
  */
 #include "engine/store.h"
 
+#include <stdlib.h>
+
 /* ---- Canonical order ---- */
 
 static int compare64(int64_t a, int64_t b) {
@@ -86,11 +88,20 @@ static int against(const record *r, uint64_t other, int *ret_order) {
     return result;
 }
 
+/* Whether the other one was folded lately and happened before this one. */
+static bool is_later(const record *r, uint64_t other) {
+    const ve_met *met = r->store->met;
+    if (met == NULL)
+        return false;
+    met += ve_met_slot(other);
+    return met->lsn == other && met->time < vf_get_i64(r->frame->time);
+}
+
 /* Whether the record replaces the one that a reference names. A record that was lost to damage is
  * replaced. */
 static bool wins(const record *r, uint64_t ref, bool last) {
     int order = 0;
-    if (ref == 0 || against(r, ref, &order) < 0)
+    if (ref == 0 || (last && is_later(r, ref)) || against(r, ref, &order) < 0)
         return true;
     return last ? order > 0 : order < 0;
 }
@@ -153,7 +164,7 @@ static int fold_fields(const record *r, vf_hot *hot, vf_cold *cold) {
                                                               : NULL;
         uint32_t number = 0;
         if (name != NULL) { /* also if it does not win now: numbers are given as names first come */
-            int result = ve_intern(r->store, r->index, r->group, text, &number);
+            int result = ve_intern(r->store, r->index, r->group, text, vf_get32(*name), &number);
             if (result < 0)
                 return result;
         }
@@ -589,5 +600,9 @@ int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row 
                 .from = from,
                 .session = &key,
                 .paid = paid};
+    if (store->met == NULL)
+        store->met = calloc(VE_MET, sizeof *store->met); /* NULL: it is looked up each time */
+    if (store->met != NULL)
+        store->met[ve_met_slot(r.lsn)] = (ve_met){r.lsn, vf_get_i64(frame->time)};
     return set ? fold_set(&r, session) : fold_event(&r, session);
 }

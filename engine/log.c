@@ -2,7 +2,7 @@
  * The raw segments as readers see them: found by consecutive number, mapped once, checked record by
  * record. Bytes before the tail never change, so nothing here locks. SPEC.md "Raw segments".
  */
-#include "engine/store.h"
+#include "engine/plan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -395,9 +395,24 @@ static int next_packed(varve *store, const ve_layout *layout, uint64_t *lsn, uin
     return 0;
 }
 
+/* The record that this handle is just appending, from its memory: its sums were just made. */
+static void next_own(varve *store, ve_record *ret) {
+    const ve_piece *piece = store->own.next++;
+    memcpy(&ret->frame, piece->at, sizeof ret->frame);
+    ret->lsn = store->own.at;
+    ret->body = piece->at + VF_FRAME_SIZE;
+    ret->body_size = piece->length - VF_FRAME_SIZE;
+    ret->unit = NULL;
+    store->own.at += piece->length;
+}
+
 int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, ve_record *ret_record,
                 uint64_t *ret_damage) {
     uint64_t damage = 0;
+    if (lsn == store->own.at && lsn < store->own.end) {
+        next_own(store, ret_record);
+        return 1;
+    }
     const ve_layout *layout = ve_layout_now(store);
     if (layout == NULL)
         return store->trouble < 0 ? store->trouble : VARVE_E_CORRUPT;
@@ -431,10 +446,8 @@ int ve_log_next(varve *store, uint64_t lsn, uint64_t limit, ve_record *ret_recor
             end = named = vf_lsn_offset(limit);
         while (offset < end) {
             uint64_t at = vf_lsn(number, (uint32_t)offset);
-            bool own = at >= store->own_from && at < store->own_end; /* its sums were just made */
-            vf_result check = (own ? vf_frame_check
-                                   : vf_record_check)(segment->map + offset, (size_t)(end - offset),
-                                                      segment->salt, at, NULL, &ret_record->frame);
+            vf_result check = vf_record_check(segment->map + offset, (size_t)(end - offset),
+                                              segment->salt, at, NULL, &ret_record->frame);
             if (check == VF_OK) {
                 ret_record->lsn = at;
                 ret_record->body = segment->map + offset + VF_FRAME_SIZE;

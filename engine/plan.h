@@ -10,7 +10,7 @@
 
 /* The batch as it will be written: records of the side arena (identities, attributes, SYNC) and of
  * the batch's own. */
-typedef struct {
+typedef struct ve_piece {
     uint8_t *at;
     uint32_t length;
     uint32_t session;

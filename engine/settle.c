@@ -137,8 +137,22 @@ int ve_fold_range(varve *store, ve_index *index, uint64_t from, uint64_t to, le6
 
 /* ---- Names ---- */
 
-int ve_intern(varve *store, ve_index *index, ve_group *group, vf_text name, uint32_t *ret_name) {
+/* Whether a name of the index is this one. */
+static bool is_name(ve_index *index, uint32_t number, const char *text, uint32_t size) {
+    if (number == 0 || number > ve_rows(index, VF_TABLE_NAMES))
+        return false;
+    const vf_name_row *row =
+        (const void *)ve_item(index, VF_TABLE_NAMES, VF_PART_ROWS, number - 1, false);
+    return row != NULL && vf_get32(row->size) == size && memcmp(row->text, text, size) == 0;
+}
+
+int ve_intern(varve *store, ve_index *index, ve_group *group, vf_text name, uint32_t guess,
+              uint32_t *ret_name) {
     uint32_t size = name.size > VF_NAME_MAX ? VF_NAME_MAX : name.size;
+    if (is_name(index, guess, name.ptr, size)) {
+        *ret_name = guess;
+        return VARVE_OK;
+    }
     vf_key key = vf_string_key(VF_SPACE_NAME, name.ptr, size);
     uint32_t row = ve_group_find(index, group, VF_TABLE_NAMES, key);
     if (row == UINT32_MAX) {

@@ -374,6 +374,7 @@ void varve_close(varve **store_at) {
     ve_errors_free(store);
     pthread_mutex_destroy(&store->lead);
     pthread_mutex_destroy(&store->turn);
+    free(store->met);
     free(store->path);
     free(store->temp_dir);
     free(store);

@@ -224,6 +224,13 @@ typedef struct ve_error_text {
     char text[VE_ERROR_SIZE];
 } ve_error_text;
 
+/* A record that was folded lately, and when it happened. */
+enum { VE_MET = 4096 };
+typedef struct {
+    uint64_t lsn; /* 0 = none */
+    int64_t time;
+} ve_met;
+
 struct varve {
     const ve_os *os;
     pthread_mutex_t turn; /* of the thread that is inside; recursive */
@@ -266,7 +273,11 @@ struct varve {
     pthread_mutex_t lead; /* of who tries to lead, or ends it: */
     bool leading; /* a thread of this handle has LOCK.sync */
     uint64_t private_tail; /* used when control is NULL */
-    uint64_t own_from, own_end; /* what this handle is just appending: folded without reading it through again */
+    struct {
+        const struct ve_piece *next; /* at lsn 'at' */
+        uint64_t at, end;
+    } own; /* what this handle is just appending: folded as it lies in memory, not read through again */
+    ve_met *met; /* VE_MET of them, by ve_met_slot; NULL = none yet */
 
     ve_log log;
     ve_layout *oldest, *layout; /* all that are in use; the one in force. NULL = not read yet */
@@ -283,6 +294,10 @@ struct varve {
     int trouble; /* VARVE_E_*: the system failed while something was looked up: what was not found
                     may be there */
 };
+
+static inline size_t ve_met_slot(uint64_t lsn) {
+    return (size_t)((lsn / VF_RECORD_ALIGN * 0x9E3779B97F4A7C15u) >> 40) % VE_MET;
+}
 
 /* ---- turn.c ---- */
 
@@ -613,7 +628,8 @@ int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row 
  * token class, cost, turns. */
 enum { VE_COUNTER_COST = VF_TOKENS, VE_COUNTER_TURNS, VE_COUNTERS };
 void ve_absolute(vf_cold *cold, const vf_body *body, int counter, int sign);
-int ve_intern(varve *store, ve_index *index, ve_group *group, vf_text name, uint32_t *ret_name);
+/* 'guess': the number that it most likely has, 0 = none. */
+int ve_intern(varve *store, ve_index *index, ve_group *group, vf_text name, uint32_t guess, uint32_t *ret_name);
 /* -1, 0, 1: canonical order of two records (SPEC.md "Order") as far as time, source, position and uid tell. */
 int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,
                  const vf_body *b_body);

@@ -15,6 +15,8 @@
 enum { HOPS_MAX = 1000 };
 
 static void lay_out(varve *store, ve_index *index) {
+    free(store->met); /* the log may be another one, too */
+    store->met = NULL;
     *index = (ve_index){.os = store->os,
                         .share = &store->share,
                         .dir = -1,
@@ -246,8 +248,8 @@ static int open_tables(varve *store, ve_index *index, bool make) {
     return VARVE_OK;
 }
 
-/* A bucket is added when the words would be too many for those that there are, and so never before. A writer that dies
- * leaves one that is due to the next. */
+/* A bucket is added when the words would be too many for those that there are, and so never before.
+ * A writer that dies leaves one that is due to the next. */
 static bool buckets_hold(uint64_t buckets, uint64_t keyed) {
     enum { DUE_MAX = 64 };
     uint64_t most = keyed == 0 ? 1 : (keyed + VF_BUCKET_LOAD - 1) / VF_BUCKET_LOAD;

@@ -26,35 +26,30 @@ static int is_padding(const uint8_t *bytes, size_t size) {
 
 uint64_t vf_body_size(const vf_text str[VF_STRS], uint32_t payload_size) {
     uint64_t size = VF_FIXED_SIZE + (uint64_t)payload_size;
-    for (size_t id = 1; id < VF_STRS; id++) {
-        if (str[id].ptr != NULL)
-            size += VF_STR_ENTRY_SIZE + (uint64_t)str[id].size;
-    }
+    for (size_t id = 1; id < VF_STRS; id++)
+        size += str[id].ptr != NULL ? VF_STR_ENTRY_SIZE + (uint64_t)str[id].size : 0;
     return payload_size > VF_PAYLOAD_MAX || size > BODY_MAX ? 0 : size;
 }
 
 void vf_body_encode(uint8_t *at, const vf_fixed *fixed, const vf_text str[VF_STRS],
                     const uint8_t *payload, uint32_t payload_size) {
+    uint8_t there[VF_STRS]; /* the strings that there are */
     uint16_t count = 0;
     uint32_t strings_size = 0;
-    uint8_t *entry_at = at + VF_FIXED_SIZE;
     for (unsigned id = 1; id < VF_STRS; id++) {
-        if (str[id].ptr == NULL)
-            continue;
-        vf_str_entry entry = {0};
-        vf_put16(&entry.id, (uint16_t)id);
-        vf_put32(&entry.size, str[id].size);
-        memcpy(entry_at, &entry, sizeof entry);
-        entry_at += sizeof entry;
-        strings_size += str[id].size;
-        count++;
+        there[count] = (uint8_t)id;
+        count = (uint16_t)(count + (str[id].ptr != NULL));
     }
-    uint8_t *text_at = entry_at;
-    for (size_t id = 1; id < VF_STRS; id++) {
-        if (str[id].ptr == NULL || str[id].size == 0)
-            continue;
-        memcpy(text_at, str[id].ptr, str[id].size);
-        text_at += str[id].size;
+    uint8_t *entry_at = at + VF_FIXED_SIZE, *text_at = entry_at + count * sizeof(vf_str_entry);
+    for (unsigned i = 0; i < count; i++) {
+        const vf_text *text = &str[there[i]];
+        vf_str_entry entry = {0};
+        vf_put16(&entry.id, there[i]);
+        vf_put32(&entry.size, text->size);
+        memcpy(entry_at + i * sizeof entry, &entry, sizeof entry);
+        memcpy(text_at, text->ptr, text->size);
+        text_at += text->size;
+        strings_size += text->size;
     }
     vf_fixed out = *fixed;
     if (payload_size > 0) { /* without the bit these bytes would be taken for damage */
