@@ -33,6 +33,8 @@ static int make_place(ve_plan *p) {
 static uint32_t seal(ve_plan *p, uint64_t lsn, uint64_t salt, uint32_t chain) {
     for (size_t i = 0; i < p->count; i++) {
         vf_frame *frame = (vf_frame *)(void *)p->pieces[i].at;
+        if (i + 2 < p->count)
+            __builtin_prefetch(p->pieces[i + 2].at, 1);
         if (p->pieces[i].session != UINT32_MAX) {
             ve_batch_session *session = &p->batch->sessions[p->pieces[i].session];
             frame->session = session->key;

@@ -397,7 +397,11 @@ static int next_packed(varve *store, const ve_layout *layout, uint64_t *lsn, uin
 
 /* The record that this handle is just appending, from its memory: its sums were just made. */
 static void next_own(varve *store, ve_record *ret) {
+    enum { AHEAD = 512, LINE = 64 }; /* what the next one says of itself, before its payload */
     const ve_piece *piece = store->own.next++;
+    if (store->own.at + piece->length < store->own.end)
+        for (uint32_t at = 0; at < AHEAD && at < piece[1].length; at += LINE)
+            __builtin_prefetch(piece[1].at + at);
     memcpy(&ret->frame, piece->at, sizeof ret->frame);
     ret->lsn = store->own.at;
     ret->body = piece->at + VF_FRAME_SIZE;
