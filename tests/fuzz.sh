@@ -1,10 +1,11 @@
 #!/bin/sh
 # Fuzzes with libFuzzer, each target on from tests/corpus/<target>. Needs clang (tools/setup.sh --clang).
 #
-#   tests/fuzz.sh [--seconds N] [--jobs N] [--keep] [--reduce] [TARGET...]
+#   tests/fuzz.sh [--seconds N] [--jobs N] [--length N] [--keep] [--reduce] [TARGET...]
 #
 #   --seconds N   for each target (20 in all, if it is not said: what CI has time for)
 #   --jobs N      so many processes for each target (1)
+#   --length N    inputs of at most N bytes (8192): short ones take less time each
 #   --keep        what was found is kept in build/fuzz/corpus/<target>, and the next run goes on from there too
 #   --reduce      instead: make tests/corpus/<target> the smallest set that reaches the same edges as it and what was
 #                 kept; files found-* stay
@@ -16,12 +17,12 @@ set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 cd "$root"
-seconds="" jobs=1 keep=no reduce=no targets=""
+seconds="" jobs=1 length=8192 keep=no reduce=no targets=""
 while [ $# -gt 0 ]; do
     case $1 in
-        --seconds | --jobs)
+        --seconds | --jobs | --length)
             case ${2:-} in '' | *[!0-9]*) set -- --help ;; esac
-            case $1 in --seconds) seconds=$2 ;; --jobs) jobs=$2 ;; *) continue ;; esac
+            case $1 in --seconds) seconds=$2 ;; --jobs) jobs=$2 ;; --length) length=$2 ;; *) continue ;; esac
             shift
             ;;
         --keep) keep=yes ;;
@@ -68,7 +69,7 @@ fuzz() {
     mkdir -p "$found" "$corpus"
     answer=0
     began=$(date +%s)
-    "build/fuzz/tests/$1" -max_total_time="$seconds" -max_len=8192 -timeout=20 -rss_limit_mb=3000 -close_fd_mask=3 \
+    "build/fuzz/tests/$1" -max_total_time="$seconds" -max_len="$length" -timeout=20 -rss_limit_mb=3000 -close_fd_mask=3 \
         -print_final_stats=1 -artifact_prefix="$found/" $([ ! -f "$words" ] || echo "-dict=$words") \
         $([ "$jobs" = 1 ] || echo "-fork=$jobs -ignore_crashes=1 -ignore_ooms=1 -ignore_timeouts=1") \
         "$corpus" "tests/corpus/$1" >"$log" 2>&1 || answer=$?
