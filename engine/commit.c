@@ -98,8 +98,8 @@ static int write_pieces(ve_plan *p, uint64_t offset) {
     return result;
 }
 
-/* Zeros behind the tail, so that the next syncs need not change the file's extents. A failure is no
- * matter. */
+/* Zeros behind the tail, so that the next syncs need not change the file's extents: what small
+ * batches wait for. For a large one they would be as many bytes again. A failure is no matter. */
 static void write_ahead(ve_plan *p, uint64_t end) {
     static const uint8_t zeros[64 << 10];
     vf_control *control = p->store->control;
@@ -148,7 +148,7 @@ static int commit(ve_plan *p, varve_durability durability, uint64_t *ret_first, 
     if (ve_fold_range(store, &store->index, tail, end, &control->applied) < 0)
         ve_say(store, "the index could not follow: %s", ve_error(store));
     store->own.end = 0;
-    if (durability == VARVE_GROUP)
+    if (durability == VARVE_GROUP && p->bytes < AHEAD_MIN)
         write_ahead(p, vf_lsn_offset(end));
     return VARVE_OK;
 }
