@@ -248,7 +248,7 @@ size_t vf_block_fixed(const vf_block *block, uint8_t *at);
  * like records. Row numbers rise within a block. */
 enum { VF_ROWS_MAX = 4096, VF_ROW_SIZE_MAX = 1024 };
 size_t vf_rows_max(uint32_t count, uint32_t row_size);
-/* 'numbers' and 'images' (row_size each) of 'count' rows; returns the bytes written to 'at'. */
+/* 'numbers' and 'images' (row_size each, a multiple of 8) of 'count' rows; returns the bytes written to 'at'. */
 size_t vf_rows_encode(const uint32_t *numbers, const uint8_t *images, uint32_t count, uint32_t row_size, uint8_t *at);
 /* OK, SHORT or BAD_FIELD (count or size not as said, numbers that do not rise). The first 8 bytes of each image are zero.
  * Any bytes in. */

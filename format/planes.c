@@ -4,24 +4,20 @@
  */
 #include "format/planes.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { TILE = 64 }; /* images */
 
 void vf_planes_any(const uint8_t *images, size_t stride, uint32_t n, uint32_t width, uint8_t *any) {
     uint64_t words[VF_PLANES_MAX / 8] = {0}; /* eight columns at once */
-    uint32_t whole = width / 8, rest = width % 8;
+    assert(width % 8 == 0 && width <= VF_PLANES_MAX);
     for (uint32_t i = 0; i < n; i++) {
         const uint8_t *image = images + i * stride;
         uint64_t word;
-        for (uint32_t w = 0; w < whole; w++) {
+        for (uint32_t w = 0; w < width / 8; w++) {
             memcpy(&word, image + (size_t)w * 8, sizeof word);
             words[w] |= word;
-        }
-        if (rest > 0) {
-            word = 0;
-            memcpy(&word, image + (size_t)whole * 8, rest);
-            words[whole] |= word;
         }
     }
     memcpy(any, words, width);

@@ -10,7 +10,7 @@
 
 enum { VF_PLANES_MAX = 1024 }; /* bytes of an image at most */
 
-/* Sets any[j] to the union of the bytes j of n images. */
+/* Sets any[j] to the union of the bytes j of n images; width is a multiple of 8. */
 void vf_planes_any(const uint8_t *images, size_t stride, uint32_t n, uint32_t width, uint8_t *any);
 /* Bit j of the bitmap, (width + 7) / 8 bytes: any[j] is not zero. */
 void vf_planes_bitmap(const uint8_t *any, uint32_t width, uint8_t *bitmap);

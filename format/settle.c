@@ -19,20 +19,13 @@ typedef struct {
     uint8_t charge[VF_USAGE_CHAIN_MAX]; /* by row: the row that stands for its charge */
 } settlement;
 
-static int64_t add_capped(int64_t a, int64_t b) {
-    if (b > 0 && a > INT64_MAX - b)
-        return INT64_MAX;
-    if (b < 0 && a < INT64_MIN - b)
-        return INT64_MIN;
-    return a + b;
-}
-
 /* What a row weighs when rows are compared: reasoning is left out, it is part of output. */
 static int64_t total_of(const vf_usage *row) {
     int64_t total = 0;
     for (int c = VF_TOK_INPUT; c <= VF_TOK_CACHE_WRITE_1H; c++) {
         int64_t tokens = vf_get_i64(row->tokens[c]);
-        total = add_capped(total, tokens > 0 ? tokens : 0);
+        if (tokens > 0)
+            total = tokens > INT64_MAX - total ? INT64_MAX : total + tokens;
     }
     return total;
 }

@@ -295,6 +295,50 @@ static void impossible_values_are_refused(void **state) {
     REFUSED(vf_put64(&p.hole[1].from, vf_lsn(3, 4999)));
 }
 
+static void each_session_is_listed_by_its_key(void **state) {
+    (void)state;
+    static file_bytes f;
+    parts p = good_parts();
+    write_tables(&f, &p);
+    vf_put32(&p.footer.by_key.count, SESSIONS - 1);
+    seal_file(&f, &p);
+    assert_int_equal(check_bytes(&f), VF_BAD_FIELD);
+}
+
+/* An id has 32 bits: a table of more blocks than that numbers is refused, be each of them as it should. */
+static void ids_do_not_run_out(void **state) {
+    (void)state;
+    enum { ENOUGH = UINT32_MAX / VF_BLOCK_RECORDS_MAX + 1 };
+    size_t size = TABLES_AT + ENOUGH * sizeof(vf_block_entry) + VF_PACKED_FOOTER;
+    uint8_t *bytes = calloc(1, size);
+    assert_non_null(bytes);
+    for (uint32_t more = 0; more < 2; more++) {
+        uint32_t blocks = ENOUGH - 1 + more;
+        parts p = good_parts();
+        vf_array *arrays[] = {&p.footer.sessions, &p.footer.by_key, &p.footer.blocks,
+                              &p.footer.pins,     &p.footer.rows,   &p.footer.holes};
+        vf_put64(&p.footer.tables_at, TABLES_AT);
+        for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+            vf_put64(&arrays[i]->offset, TABLES_AT);
+        vf_put32(&p.footer.blocks.count, blocks);
+        vf_put64(&p.footer.records, (uint64_t)blocks * VF_BLOCK_RECORDS_MAX);
+        for (uint32_t i = 0; i < blocks; i++) {
+            vf_block_entry entry = block_entry(BLOCKS_AT, 100, 0, i * VF_BLOCK_RECORDS_MAX, VF_BLOCK_RECORDS_MAX);
+            memcpy(bytes + TABLES_AT + i * sizeof entry, &entry, sizeof entry);
+        }
+        size_t footer_at = TABLES_AT + blocks * sizeof(vf_block_entry);
+        vf_put64(&p.footer.tables_sum, vf_sum64(bytes + TABLES_AT, footer_at - TABLES_AT, 0));
+        vf_packed_footer_seal(&p.footer);
+        vf_packed_header_seal(&p.header);
+        memcpy(bytes, &p.header, sizeof p.header);
+        memcpy(bytes + footer_at, &p.footer, sizeof p.footer);
+        vf_packed_footer footer;
+        assert_int_equal(vf_packed_check(bytes, footer_at + VF_PACKED_FOOTER, &footer, NULL),
+                         more ? VF_BAD_FIELD : VF_OK);
+    }
+    free(bytes);
+}
+
 static void arrays_lie_among_the_tables(void **state) {
     (void)state;
     static file_bytes f;
@@ -333,6 +377,8 @@ int main(void) {
         cmocka_unit_test(flipped_bits_and_cuts_are_found),
         cmocka_unit_test(versions_and_magics_are_told_apart),
         cmocka_unit_test(impossible_values_are_refused),
+        cmocka_unit_test(each_session_is_listed_by_its_key),
+        cmocka_unit_test(ids_do_not_run_out),
         cmocka_unit_test(arrays_lie_among_the_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include "format/packed.h"
 #include "tests/test_format_help.h"
 
+#define ZSTD_STATIC_LINKING_ONLY /* for a context without memory */
 #include <zstd.h>
 
 enum { PLAIN_MAX = 20000 };
@@ -79,6 +80,26 @@ static void parts_come_back(void **state) {
     }
     assert_int_equal(open_part(*state, plain, 0, 7, NULL, 0), VF_OK);
     assert_int_equal(open_part(*state, plain, 0, 7, NULL, 1), VF_BAD_FIELD);
+}
+
+static void *give_once(void *given, size_t size) {
+    return *(int *)given ? NULL : (*(int *)given = 1, malloc(size));
+}
+
+static void take_back(void *given, void *at) {
+    (void)given;
+    free(at);
+}
+
+static void a_part_that_no_memory_is_left_to_pack_is_not_made(void **state) {
+    (void)state;
+    int given = 0;
+    uint8_t plain[100] = {1}, at[1000];
+    ZSTD_CCtx *context = ZSTD_createCCtx_advanced((ZSTD_customMem){give_once, take_back, &given});
+    assert_non_null(context);
+    assert_true(vf_part_bound(sizeof plain) <= sizeof at);
+    assert_int_equal(vf_part_pack(context, 3, plain, sizeof plain, at, sizeof at), 0);
+    ZSTD_freeCCtx(context);
 }
 
 static void a_flipped_bit_is_found(void **state) {
@@ -229,6 +250,7 @@ static void rows_are_checked(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_come_back),
+        cmocka_unit_test(a_part_that_no_memory_is_left_to_pack_is_not_made),
         cmocka_unit_test(a_flipped_bit_is_found),
         cmocka_unit_test(what_is_no_part_is_refused),
         cmocka_unit_test(rows_come_back),

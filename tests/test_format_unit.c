@@ -114,19 +114,50 @@ static void fields_of_records_are_checked(void **state) {
         if (read_plan(&p) != VF_BAD_FIELD)
             fail_msg("offset %u value %u was let pass", refused[i].at, refused[i].value);
     }
-    p = good;
-    p.image[0][242] = VF_LEFT_CHARGE; /* opens, but there is no MESSAGE_ID to make it of */
-    assert_int_equal(read_plan(&p), VF_OK);
-    packed_block block = write_plan(&p);
-    vf_unit unit;
-    vf_body body;
-    uint8_t raw[512];
-    assert_int_equal(open_block(&block, &unit), VF_OK);
-    assert_int_equal(vf_unit_body(&unit, 0, LINE_KEY, &body), VF_BAD_FIELD);
-    assert_int_equal(vf_unit_raw_body(&unit, 0, LINE_KEY, raw), VF_BAD_FIELD);
-    assert_int_equal(vf_unit_body(&unit, 1, LINE_KEY, &body), VF_OK);
-    close_unit(&unit);
-    free_block(&block);
+}
+
+static void what_was_left_out_has_something_to_be_made_of(void **state) {
+    (void)state;
+    static const uint8_t left[] = {VF_LEFT_CHARGE, VF_LEFT_CHARGE_PART}; /* no MESSAGE_ID, no REQUEST_ID */
+    for (size_t i = 0; i < sizeof left; i++) {
+        plan p = good_plan();
+        p.image[0][242] = left[i];
+        assert_int_equal(read_plan(&p), VF_OK); /* it opens */
+        packed_block block = write_plan(&p);
+        vf_unit unit;
+        vf_fixed fixed;
+        vf_body body;
+        uint8_t raw[512];
+        assert_int_equal(open_block(&block, &unit), VF_OK);
+        assert_int_equal(vf_unit_fixed(&unit, 0, LINE_KEY, &fixed), VF_BAD_FIELD);
+        assert_int_equal(vf_unit_body(&unit, 0, LINE_KEY, &body), VF_BAD_FIELD);
+        assert_int_equal(vf_unit_raw_body(&unit, 0, LINE_KEY, raw), VF_BAD_FIELD);
+        assert_int_equal(vf_unit_body(&unit, 1, LINE_KEY, &body), VF_OK);
+        close_unit(&unit);
+        free_block(&block);
+    }
+}
+
+/* Strings of a record that are as large as the block's data may be, and the record would be larger than any can be. */
+static void a_record_longer_than_any_is_refused(void **state) {
+    (void)state;
+    vf_unit_record record[2];
+    vf_unit_str str[3];
+    for (uint32_t more = 0; more < 2; more++) {
+        uint32_t size = VF_RECORD_MAX - VF_IMAGE_SIZE - 2 * VF_STR_ENTRY_SIZE - 4 - 8 + 8 * more;
+        const uint8_t stream[] = {9 << 1, 4, 10 << 1, (uint8_t)(size | 0x80), (uint8_t)(size >> 7 | 0x80),
+                                  (uint8_t)(size >> 14 | 0x80), (uint8_t)(size >> 21 | 0x80), (uint8_t)(size >> 28), 9 << 1 | 1};
+        plan p = good_plan();
+        memcpy(p.stream, stream, sizeof stream);
+        p.stream_size = sizeof stream;
+        packed_block block = write_plan(&p);
+        vf_unit unit = {.record = record, .str = str};
+        vf_result result = vf_unit_open(block.fixed, block.fixed_size, size + 10, &unit);
+        assert_int_equal(result, more ? VF_BAD_FIELD : VF_OK);
+        if (result == VF_OK)
+            assert_int_equal(vf_unit_length(&unit, 0), VF_RECORD_MAX);
+        free_block(&block);
+    }
 }
 
 static void the_stream_is_checked(void **state) {
@@ -175,7 +206,9 @@ static void heads_are_checked(void **state) {
     packed_block block = write_plan(&p);
     for (size_t size = 0; size < block.fixed_size; size++) {
         packed_block cut = {exact_copy(block.fixed, size), size, block.data, block.data_size};
+        vf_unit unit = {0};
         assert_int_equal(read_block(&cut), VF_SHORT);
+        assert_int_equal(vf_unit_open(cut.fixed, size, (uint32_t)cut.data_size, &unit), VF_SHORT);
         free(cut.fixed);
     }
     packed_block more = {malloc(block.fixed_size + 1), block.fixed_size + 1, block.data,
@@ -218,6 +251,8 @@ static void broken_blocks_do_no_harm(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_of_records_are_checked),
+        cmocka_unit_test(what_was_left_out_has_something_to_be_made_of),
+        cmocka_unit_test(a_record_longer_than_any_is_refused),
         cmocka_unit_test(the_stream_is_checked),
         cmocka_unit_test(heads_are_checked),
         cmocka_unit_test(broken_blocks_do_no_harm),
