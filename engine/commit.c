@@ -255,10 +255,8 @@ int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t roo
         return store->trouble < 0
                    ? ve_fail(store, store->trouble, "%s/idx: cannot be looked at", store->path)
                    : ve_fail(store, VARVE_E_NOT_FOUND, "no such cursor");
-    if ((result = ve_read_row(&store->index, VF_TABLE_CURSORS, row, true, &image)) < 0)
-        return ve_fail(store, result,
-                       "%s/idx: row %u of table cursors is damaged: run varve reindex", store->path,
-                       row);
+    if ((result = ve_need_row(store, VF_TABLE_CURSORS, row, true, &image)) < 0)
+        return result;
     static const vf_key nobody;
     ve_record record;
     ve_hold own = {0}, *before = ve_hold_use(store, &own);

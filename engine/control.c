@@ -88,12 +88,16 @@ static void set_control(varve *store, vf_control *control) {
     __atomic_store_n(&store->control, control, __ATOMIC_RELEASE);
 }
 
+/* Places for a page that is about to be used, and for a reader's second view of it (wait.c): retiring them must not want
+ * memory. */
+static bool reserve(varve *store) {
+    return ve_grow(&store->old_controls, &store->old_controls_room, store->old_control_count + 2,
+                   sizeof *store->old_controls);
+}
+
 /* Another thread may be waiting on it: it stays mapped until the handle is closed. */
 void ve_control_retire(varve *store, vf_control *control) {
-    if (control == NULL)
-        return;
-    if (ve_grow(&store->old_controls, &store->old_controls_room, store->old_control_count + 1,
-                sizeof *store->old_controls))
+    if (control != NULL)
         store->old_controls[store->old_control_count++] = control;
 }
 
@@ -103,7 +107,9 @@ void ve_control_let_go(varve *store) {
 }
 
 void ve_control_close(varve *store) {
-    ve_control_let_go(store);
+    if (store->control != NULL) /* nobody looks at it any more: no place to keep it in is needed */
+        store->os->munmap(store->control, VF_CONTROL_SIZE);
+    set_control(store, NULL);
     ve_bell_close(store);
     for (size_t i = 0; i < store->old_control_count; i++)
         store->os->munmap(store->old_controls[i], VF_CONTROL_SIZE);
@@ -143,6 +149,8 @@ int ve_control_open(varve *store) {
     ve_control_let_go(store);
     if (store->distrust)
         return VARVE_OK;
+    if (!reserve(store))
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     int fd = store->os->openat(store->dir, "CONTROL",
                                (store->read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW, 0);
     if (fd < 0)
@@ -190,6 +198,8 @@ static int map_new(varve *store, int fd, void **ret_map) {
 int ve_control_create(varve *store) {
     const ve_os *os = store->os;
     ve_control_let_go(store);
+    if (!reserve(store))
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     int fd = ve_make_file(os, &store->share, store->dir, "CONTROL", O_RDWR);
     if (fd < 0)
         return ve_fail_os(store, "%s/CONTROL: cannot be opened", store->path);

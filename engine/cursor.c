@@ -93,10 +93,14 @@ static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
     while (lsn != 0) {
         vf_frame frame;
         uint64_t older = 0;
-        bool good = ve_log_frame(cursor->store, any ? NULL : &of, lsn, &frame) == VARVE_OK &&
-                    (any || vf_key_equal(frame.session, of)) &&
-                    ve_log_older(cursor->store, lsn, &frame, &older) == VARVE_OK;
-        if (!good) {
+        int result = ve_log_frame(cursor->store, any ? NULL : &of, lsn, &frame);
+        if (result == VARVE_OK && !any && !vf_key_equal(frame.session, of))
+            result = VARVE_E_CORRUPT;
+        if (result == VARVE_OK)
+            result = ve_log_older(cursor->store, lsn, &frame, &older);
+        if (result < 0 && !ve_is_damage(result))
+            return result;
+        if (result < 0) {
             cursor->scanning = true;
             cursor->at = ve_log_first(cursor->store);
             return VARVE_OK;
@@ -109,7 +113,7 @@ static int note_stretches(varve_cursor *cursor, uint64_t last_lsn) {
         int packed = any ? 0 : packed_run(cursor, &run, &older);
         if (packed < 0)
             return packed;
-        int result = VARVE_OK;
+        result = VARVE_OK;
         if (packed == 1) {
             if ((result = add_mark(cursor, &run)) < 0)
                 return result;
@@ -173,11 +177,10 @@ int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t afte
     int result = ve_look_up(store, VF_TABLE_SESSIONS, key, &row);
     if (result < 0)
         return result;
-    if (row != UINT32_MAX && ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
-        return ve_fail(store, VARVE_E_INDEX,
-                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
-                       store->path, row);
     varve_cursor *cursor;
+    if (row != UINT32_MAX &&
+        (result = ve_need_row(store, VF_TABLE_SESSIONS, row, false, &hot)) < 0)
+        return result;
     if ((result = new_cursor(store, flags, &cursor)) < 0)
         return result;
     cursor->by_session = true;

@@ -141,14 +141,19 @@ static int fill_identity(varve *store, vf_key key, varve_event *ret) {
         return VARVE_OK;
     }
     uint64_t applied = store->control == NULL ? UINT64_MAX : ve_word(&store->control->applied);
+    int before = store->trouble;
+    store->trouble = 0;
     uint32_t row = ve_find(&store->index, VF_TABLE_SESSIONS, key);
+    int trouble = store->trouble;
+    store->trouble = before;
+    if (row == UINT32_MAX && trouble < 0 && trouble != VARVE_E_INDEX)
+        return ve_fail(store, trouble, "%s/idx: cannot be looked at: %s", store->path,
+                       varve_strerror(trouble));
     if (row == UINT32_MAX)
         return find_identity(store, key, applied, ret);
-    int result = ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, image);
+    int result = ve_need_row(store, VF_TABLE_SESSIONS, row, true, image);
     if (result < 0)
-        return ve_fail(store, result,
-                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
-                       store->path, row);
+        return result;
     result = ve_identity(store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE),
                          &ret->machine_id, &ret->session_id);
     if (ve_is_damage(result))

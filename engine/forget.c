@@ -38,7 +38,10 @@ static int find_forks(ve_forgetting *f, const ve_gone *gone, uint32_t flags) {
             uint32_t parent;
             bool left;
             vf_hot hot;
-            if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0 ||
+            int read = ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot);
+            if (read < 0 && read != VARVE_E_INDEX) /* it may be a fork */
+                return ve_row_failed(store, VF_TABLE_SESSIONS, row, read);
+            if (read < 0 ||
                 (vf_get32(hot.parent) == 0 && !ve_le_flag(hot.flags, VF_SR_CYCLE)) ||
                 ve_is_forgotten_row(f, (uint32_t)row))
                 continue;
@@ -114,11 +117,11 @@ static bool note_record(ve_forgetting *f, const vf_body *body) {
 static int note_session(ve_forgetting *f, uint32_t row) {
     varve *store = f->store;
     vf_hot hot;
-    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
-        return ve_fail(store, VARVE_E_INDEX,
-                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
-                       store->path, row);
-    int result = ve_needles_add(&f->keys, &hot.key, sizeof hot.key) ? VARVE_OK : no_memory(store);
+    int result = ve_need_row(store, VF_TABLE_SESSIONS, row, false, &hot);
+    if (result < 0)
+        return result;
+    if (!ve_needles_add(&f->keys, &hot.key, sizeof hot.key))
+        return no_memory(store);
     for (uint64_t lsn = vf_get64(hot.last_lsn); lsn != 0 && result == VARVE_OK;) {
         ve_record record;
         vf_body body;
@@ -172,7 +175,7 @@ static int blank_inputs(ve_forgetting *f, varve_batch *batch, varve_str id) {
         if (whole && record.frame.kind == VF_KIND_CURSOR &&
             vf_cursor_decode(record.body, record.body_size, &key, &name, &state) == VF_OK &&
             name.size > 0 && is_named_after(f, name, id)) {
-            result = ve_batch_blank_cursor(batch, key);
+            result = ve_batch_answer(store, ve_batch_blank_cursor(batch, key));
             f->done.inputs++;
         }
         ve_hold_end(store, &own, before);
@@ -185,7 +188,7 @@ static int blank_inputs(ve_forgetting *f, varve_batch *batch, varve_str id) {
 static int say_so(ve_forgetting *f, varve_str own_machine, varve_str own_id) {
     varve *store = f->store;
     varve_batch *batch = NULL;
-    int result = varve_batch_new(&batch);
+    int result = ve_batch_answer(store, varve_batch_new(&batch));
     for (size_t i = 0; i < f->count && result >= 0; i++) {
         uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
         const vf_hot *hot = (const vf_hot *)(const void *)image;
@@ -201,7 +204,8 @@ static int say_so(ve_forgetting *f, varve_str own_machine, varve_str own_id) {
         if (result == VARVE_OK && i > 0 && !said)
             result = ve_identity(store, cold, &machine, &id);
         if (result == VARVE_OK && !said) {
-            result = ve_batch_tombstone(batch, machine, id, UINT64_MAX, VF_GONE_FORGOTTEN);
+            result = ve_batch_answer(
+                store, ve_batch_tombstone(batch, machine, id, UINT64_MAX, VF_GONE_FORGOTTEN));
             if (result >= 0)
                 result = blank_inputs(f, batch, id);
             f->done.sessions++;

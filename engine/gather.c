@@ -282,19 +282,17 @@ static int write_session(gathering *g, uint32_t row, const vf_packed_session *co
     ve_job *job = g->job;
     varve *store = job->store;
     vf_key key = {{0}}, line_key = {{0}};
-    g->known = row != UINT32_MAX &&
-               ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, g->image) == VARVE_OK;
+    g->known = row != UINT32_MAX;
     if (g->known) {
+        int result = ve_need_row(store, VF_TABLE_SESSIONS, row, true, g->image);
+        if (result < 0)
+            return result;
         varve_str machine, id;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         key = hot_of(g)->key;
         if (ve_identity(store, cold_of(g), &machine, &id) == VARVE_OK)
             line_key = vf_session_key(NULL, 0, id.ptr, id.size);
         ve_hold_end(store, &own, before);
-    } else if (row != UINT32_MAX) {
-        return ve_fail(store, VARVE_E_INDEX,
-                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
-                       store->path, row);
     }
     g->below =
         g->known && job->gone != NULL ? ve_gone_below(job->gone, row, hot_of(g), cold_of(g)) : 0;

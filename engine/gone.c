@@ -10,12 +10,6 @@ static bool has_tombstone(const vf_hot *hot) {
     return (vf_get32(hot->flags) & (VF_SR_DELETED | VF_SR_TRIMMED)) != 0;
 }
 
-static int bad_row(varve *store, uint64_t row) {
-    return ve_fail(store, VARVE_E_INDEX,
-                   "%s/idx: row %llu of table sessions is damaged: run varve reindex", store->path,
-                   (unsigned long long)row);
-}
-
 bool ve_tombstone(varve *store, const vf_hot *hot, const vf_cold *cold, vf_mark_fixed *ret_mark) {
     uint64_t lsn = vf_get64(cold->ref[VF_REF_TOMBSTONE]);
     ve_record record;
@@ -41,13 +35,14 @@ int ve_fork_parent(varve *store, uint32_t row, uint32_t *ret_parent, bool *ret_l
     vf_body body;
     *ret_parent = UINT32_MAX;
     *ret_left = false;
-    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, image) < 0)
-        return bad_row(store, row);
+    int result = ve_need_row(store, VF_TABLE_SESSIONS, row, true, image);
+    if (result < 0)
+        return result;
     uint64_t lsn = vf_get64(cold->ref[VF_REF_IDENTITY]);
     if (lsn == 0)
         return VARVE_OK;
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
-    int result = ve_log_ref(store, &hot->key, lsn, &frame, &body);
+    result = ve_log_ref(store, &hot->key, lsn, &frame, &body);
     if (result == VARVE_OK && frame.kind == VF_KIND_FORK && vf_key_equal(frame.session, hot->key)) {
         vf_text id = body.str[VF_STR_PARENT_ID], machine = body.str[VF_STR_PARENT_MACHINE];
         if (machine.ptr == NULL)
@@ -96,9 +91,10 @@ static bool is_living(const vf_hot *hot, int64_t before) {
 int ve_gone_open_as(ve_gone *gone, varve *store, int64_t before) {
     *gone = (ve_gone){.store = store, .rows = ve_rows(&store->index, VF_TABLE_SESSIONS)};
     vf_hot hot;
+    int result;
     for (uint64_t row = 0; row < gone->rows && !gone->any; row++) {
-        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
-            return bad_row(store, row);
+        if ((result = ve_need_row(store, VF_TABLE_SESSIONS, row, false, &hot)) < 0)
+            return result;
         gone->any = has_tombstone(&hot) || !is_living(&hot, before);
     }
     if (!gone->any)
@@ -107,10 +103,10 @@ int ve_gone_open_as(ve_gone *gone, varve *store, int64_t before) {
     if (gone->shared == NULL)
         return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     for (uint64_t row = 0; row < gone->rows; row++) {
-        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
-            return bad_row(store, row);
+        if ((result = ve_need_row(store, VF_TABLE_SESSIONS, row, false, &hot)) < 0)
+            return result;
         bool child = vf_get32(hot.parent) != 0 || ve_le_flag(hot.flags, VF_SR_CYCLE);
-        int result = child && is_living(&hot, before) ? mark_line(gone, (uint32_t)row) : VARVE_OK;
+        result = child && is_living(&hot, before) ? mark_line(gone, (uint32_t)row) : VARVE_OK;
         if (result < 0)
             return result;
     }
@@ -143,8 +139,9 @@ int ve_gone_raw(const ve_gone *gone, bool *ret_any) {
     const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
     *ret_any = false;
     for (uint64_t row = 0; gone->any && row < gone->rows && !*ret_any; row++) {
-        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, true, image) < 0)
-            return bad_row(store, row);
+        int result = ve_need_row(store, VF_TABLE_SESSIONS, row, true, image);
+        if (result < 0)
+            return result;
         *ret_any = has_tombstone(hot) && !ve_gone_shared(gone, (uint32_t)row) &&
                    vf_get64(cold->ref[VF_REF_TOMBSTONE]) >= store->layout->packed_end;
     }

@@ -143,9 +143,9 @@ static int find_sessions(ve_plan *p) {
         uint32_t row = ve_find(&p->store->index, VF_TABLE_SESSIONS, session->key);
         if (row == UINT32_MAX)
             continue;
-        if (ve_read_row(&p->store->index, VF_TABLE_SESSIONS, row, true, image) < 0)
-            return ve_fail(p->store, VARVE_E_INDEX, "%s/idx: row %u of table sessions is damaged",
-                           p->store->path, row);
+        int read = ve_need_row(p->store, VF_TABLE_SESSIONS, row, true, image);
+        if (read < 0)
+            return read;
         const vf_hot *hot = (const vf_hot *)(const void *)image;
         const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
         varve_str machine, id;

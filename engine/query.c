@@ -23,12 +23,6 @@ struct varve_list {
     int error; /* of a comparison */
 };
 
-static int bad_row(varve *store, uint32_t row) {
-    return ve_fail(store, VARVE_E_INDEX,
-                   "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path,
-                   row);
-}
-
 /* ---- Order ---- */
 
 /* 1 and its place in the order, 0, or an error. */
@@ -55,8 +49,9 @@ static int fits(varve_list *list, uint32_t row, entry *ret) {
 
 static int identity_of(varve_list *list, uint32_t row, varve_str *ret_machine, varve_str *ret_id) {
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
-    if (ve_read_row(&list->store->index, VF_TABLE_SESSIONS, row, true, image) < 0)
-        return bad_row(list->store, row);
+    int result = ve_need_row(list->store, VF_TABLE_SESSIONS, row, true, image);
+    if (result < 0)
+        return result;
     return ve_identity_known(list->store, (const vf_cold *)(const void *)(image + VF_HOT_SIZE),
                              ret_machine, ret_id);
 }

@@ -70,11 +70,7 @@ static int read_row(varve *store, vf_key session, ve_session_image *ret) {
     memset(ret, 0, sizeof *ret);
     if (result < 0 || row == UINT32_MAX)
         return result;
-    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, ret) < 0)
-        return ve_fail(store, VARVE_E_INDEX,
-                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
-                       store->path, row);
-    return VARVE_OK;
+    return ve_need_row(store, VF_TABLE_SESSIONS, row, true, ret);
 }
 
 /* Flags and framework of a session's row. */

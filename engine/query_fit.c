@@ -15,12 +15,6 @@ void varve_session_filter_init(varve_session_filter *filter) {
                                      .after = {0, UINT64_MAX}};
 }
 
-static int bad_row(varve *store, uint32_t row) {
-    return ve_fail(store, VARVE_E_INDEX,
-                   "%s/idx: row %u of table sessions is damaged: run varve reindex", store->path,
-                   row);
-}
-
 static bool equal(varve_str a, varve_str b) {
     return a.ptr != NULL && a.size == b.size && memcmp(a.ptr, b.ptr, a.size) == 0;
 }
@@ -53,8 +47,9 @@ static int is_subagent(varve *store, const vf_hot *hot) {
     if (hot->session_type != VARVE_SESSION_UNSAID || parent == 0)
         return hot->session_type == VARVE_SESSION_SUBAGENT;
     vf_hot above;
-    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, parent - 1, false, &above) < 0)
-        return bad_row(store, parent - 1);
+    int result = ve_need_row(store, VF_TABLE_SESSIONS, parent - 1, false, &above);
+    if (result < 0)
+        return result;
     return !ve_le_flag(above.flags, VF_SR_DELETED) && !is_none(&above);
 }
 
@@ -162,12 +157,13 @@ static int texts_fit(ve_fit *fits, uint32_t row) {
     varve *store = fits->store;
     const varve_session_filter *f = &fits->filter;
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
-    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, true, image) < 0)
-        return bad_row(store, row);
+    int fit = ve_need_row(store, VF_TABLE_SESSIONS, row, true, image);
+    if (fit < 0)
+        return fit;
     const vf_hot *hot = (const vf_hot *)(const void *)image;
     const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
     varve_str machine, id, labels = {NULL, 0};
-    int fit = 1;
+    fit = 1;
     if (f->machine_id.ptr != NULL) {
         fit = ve_identity_known(store, cold, &machine, &id);
         fit = fit < 0 ? fit : equal(machine, f->machine_id);
@@ -189,9 +185,10 @@ static int texts_fit(ve_fit *fits, uint32_t row) {
 }
 
 int ve_fit_row(ve_fit *fits, uint32_t row, vf_hot *ret_hot) {
-    if (ve_read_row(&fits->store->index, VF_TABLE_SESSIONS, row, false, ret_hot) < 0)
-        return bad_row(fits->store, row);
-    int fit = fits->nothing || is_none(ret_hot) ? 0 : numbers_fit(fits, ret_hot);
+    int fit = ve_need_row(fits->store, VF_TABLE_SESSIONS, row, false, ret_hot);
+    if (fit < 0)
+        return fit;
+    fit = fits->nothing || is_none(ret_hot) ? 0 : numbers_fit(fits, ret_hot);
     if (fit != 1 || !asks_texts(&fits->filter))
         return fit;
     ve_hold own = {0}, *before = ve_hold_use(fits->store, &own);
@@ -236,9 +233,10 @@ static int resolve_parent(ve_fit *fits) {
     if (f->parent_row == UINT64_MAX)
         return VARVE_OK;
     bool within = f->parent_row < ve_rows(&store->index, VF_TABLE_SESSIONS);
-    if (within &&
-        ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)f->parent_row, false, &hot) < 0)
-        return bad_row(store, (uint32_t)f->parent_row);
+    int result =
+        within ? ve_need_row(store, VF_TABLE_SESSIONS, f->parent_row, false, &hot) : VARVE_OK;
+    if (result < 0)
+        return result;
     if (!within || is_none(&hot))
         return ve_fail(store, VARVE_E_NOT_FOUND, "no session in row %llu",
                        (unsigned long long)f->parent_row);

@@ -77,10 +77,8 @@ static int find_old(retention *r) {
         uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
         const vf_hot *hot = (const vf_hot *)(const void *)image;
         const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
-        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, true, image) < 0)
-            return ve_fail(store, VARVE_E_INDEX,
-                           "%s/idx: row %llu of table sessions is damaged: run varve reindex",
-                           store->path, (unsigned long long)row);
+        if ((result = ve_need_row(store, VF_TABLE_SESSIONS, row, true, image)) < 0)
+            return result;
         if (!is_old(r, hot, cold))
             continue;
         if (ve_gone_shared(&r->gone, (uint32_t)row)) {
@@ -116,7 +114,7 @@ static int say_so(retention *r) {
     bool keeps = (r->asked.flags & VARVE_RETAIN_KEEP_SESSIONS) != 0;
     size_t whose[BATCH_RECORDS];
     varve_batch *batch = NULL;
-    int result = varve_batch_new(&batch);
+    int result = ve_batch_answer(store, varve_batch_new(&batch));
     for (size_t i = 0; i < r->count && result >= 0; i++) {
         uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
         const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
@@ -132,8 +130,9 @@ static int say_so(retention *r) {
         if (!named && !lost)
             result = ve_fail(store, found, "%s: who a session is cannot be read", store->path);
         if (named)
-            result = ve_batch_tombstone(batch, machine, id, keeps ? old->last_seq : UINT64_MAX,
-                                        VF_GONE_OLD);
+            result = ve_batch_answer(
+                store, ve_batch_tombstone(batch, machine, id, keeps ? old->last_seq : UINT64_MAX,
+                                          VF_GONE_OLD));
         if (named && result >= 0) {
             whose[result] = i;
             batch->records[result].unless_new = true;

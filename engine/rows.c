@@ -136,11 +136,10 @@ int ve_changed_rows(varve *store, ve_index *index, vf_table table, uint64_t sinc
             break;
         }
         uint8_t *image = ret_images + (size_t)count * size;
-        if (row == UINT64_MAX || ve_read_row(index, table, (uint32_t)row, true, image) < 0)
-            return ve_fail(store, VARVE_E_INDEX,
-                           "%s/idx: row %llu of table %s is damaged: run varve reindex",
-                           store->path, (unsigned long long)(row == UINT64_MAX ? *at : row),
-                           vf_table_name(table));
+        int result = row == UINT64_MAX ? VARVE_E_INDEX
+                                       : ve_read_row(index, table, (uint32_t)row, true, image);
+        if (result < 0)
+            return ve_row_failed(store, table, row == UINT64_MAX ? *at : row, result);
         memset(image, 0, sizeof(vf_row_head));
         ret_numbers[count] = (uint32_t)row;
         count += !ve_no_row(table, image);

@@ -154,21 +154,28 @@ static varve_str str_of(const vf_body *body, int str) {
     return (varve_str){body->str[str].ptr, body->str[str].size};
 }
 
+/* A record that a row refers to: 1; 0 if there is none, or it was lost to damage; or an error. */
+static int load(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame,
+                vf_body *ret_body) {
+    int result = lsn == 0 ? VARVE_E_NOT_FOUND : ve_log_ref(store, session, lsn, ret_frame, ret_body);
+    return result == VARVE_OK ? 1 : ve_is_damage(result) ? 0 : result;
+}
+
 static int fill_texts(varve *store, const vf_key *session, const vf_cold *cold,
                       varve_session *ret) {
     vf_frame frame;
     vf_body body;
     uint64_t loaded = 0;
+    int there = 0;
     for (size_t i = 0; i < sizeof session_texts / sizeof *session_texts; i++) {
         uint64_t lsn = vf_get64(cold->ref[session_texts[i].ref]);
-        if (lsn == 0)
-            continue;
-        if (lsn != loaded && ve_log_ref(store, session, lsn, &frame, &body) < 0) {
-            loaded = 0; /* lost to damage: the field is absent */
-            continue;
-        }
-        loaded = lsn;
-        ret->str[session_texts[i].str] = str_of(&body, session_texts[i].str);
+        if (lsn == 0 || lsn != loaded)
+            there = load(store, session, lsn, &frame, &body);
+        if (there < 0)
+            return there;
+        loaded = there == 1 ? lsn : 0;
+        if (there == 1)
+            ret->str[session_texts[i].str] = str_of(&body, session_texts[i].str);
     }
     static const struct {
         uint8_t ref;
@@ -181,20 +188,23 @@ static int fill_texts(varve *store, const vf_key *session, const vf_cold *cold,
                          &ret->git_deletions};
     for (int i = 0; i < 4; i++) {
         uint64_t lsn = vf_get64(cold->ref[numbers[i].ref]);
-        if (lsn == 0 || ve_log_ref(store, session, lsn, &frame, &body) < 0)
+        if ((there = load(store, session, lsn, &frame, &body)) < 0)
+            return there;
+        if (there == 0)
             continue;
         const le32 *from[] = {&body.fixed.github_issue, &body.fixed.github_pr,
                               &body.fixed.git_additions, &body.fixed.git_deletions};
         *values[i] = vf_get_i32(*from[i]);
         ret->present |= numbers[i].present;
     }
-    uint64_t first = vf_get64(cold->ref[VF_REF_FIRST_TEXT]),
-             last = vf_get64(cold->ref[VF_REF_LAST_TEXT]);
-    if (first != 0 && ve_log_ref(store, session, first, &frame, &body) == VARVE_OK)
+    there = load(store, session, vf_get64(cold->ref[VF_REF_FIRST_TEXT]), &frame, &body);
+    if (there == 1)
         ret->first_text = str_of(&body, VF_STR_TEXT);
-    if (last != 0 && ve_log_ref(store, session, last, &frame, &body) == VARVE_OK)
+    if (there >= 0)
+        there = load(store, session, vf_get64(cold->ref[VF_REF_LAST_TEXT]), &frame, &body);
+    if (there == 1)
         ret->last_text = str_of(&body, VF_STR_TEXT);
-    return VARVE_OK;
+    return there < 0 ? there : VARVE_OK;
 }
 
 /* ---- Labels: each SESSION record may set some and take some away; the later one decides, key by
@@ -270,11 +280,12 @@ int ve_scan_labels(varve_scan *scan, const vf_cold *cold, varve_str *ret_labels)
     label *labels = NULL;
     size_t count = 0, room = 0;
     bool good = true;
+    int there = 1;
     uint64_t next;
     for (uint64_t lsn = vf_get64(cold->ref[VF_REF_LAST_SET]); good && lsn != 0; lsn = next) {
         vf_frame frame;
         vf_body body;
-        if (ve_log_ref(store, &hot->key, lsn, &frame, &body) < 0)
+        if ((there = load(store, &hot->key, lsn, &frame, &body)) != 1)
             break;
         if (body.str[VF_STR_LABELS].ptr != NULL)
             good = take_labels(&labels, &count, &room, body.str[VF_STR_LABELS],
@@ -283,11 +294,13 @@ int ve_scan_labels(varve_scan *scan, const vf_cold *cold, varve_str *ret_labels)
         if (next >= lsn)
             break; /* a crafted record: the way back never ends */
     }
-    if (good && count > 0) {
+    if (good && there >= 0 && count > 0) {
         qsort(labels, count, sizeof *labels, by_label);
         good = write_labels(scan, labels, count, ret_labels);
     }
     free(labels);
+    if (there < 0)
+        return there;
     return good ? VARVE_OK : ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
 }
 
@@ -307,12 +320,10 @@ static void forget_deleted_parent(varve *store, varve_session *session) {
 /* 1 and the session in a row, 0 if there is none. */
 static int read_session(varve_scan *scan, uint64_t row, varve_session *ret_session) {
     varve *store = scan->store;
-    int result;
     uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
-    if ((result = ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, true, image)) < 0)
-        return ve_fail(store, result,
-                       "%s/idx: row %llu of table sessions is damaged: run varve reindex",
-                       store->path, (unsigned long long)row);
+    int result = ve_need_row(store, VF_TABLE_SESSIONS, row, true, image);
+    if (result < 0)
+        return result;
     if (ve_no_row(VF_TABLE_SESSIONS, image))
         return 0;
     const vf_hot *hot = (const vf_hot *)(const void *)image;
@@ -416,12 +427,8 @@ int varve_session_find(varve *store, varve_str machine_id, varve_str session_id,
     uint32_t row;
     int result = find_row(store, machine_id, session_id, &row);
     vf_hot hot;
-    if (result < 0)
+    if (result < 0 || (result = ve_need_row(store, VF_TABLE_SESSIONS, row, false, &hot)) < 0)
         return result;
-    if (ve_read_row(&store->index, VF_TABLE_SESSIONS, row, false, &hot) < 0)
-        return ve_fail(store, VARVE_E_INDEX,
-                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
-                       store->path, row);
     fill_numbers(&hot, row, ret_session);
     return VARVE_OK;
 }

@@ -96,7 +96,7 @@ int ve_fold_settle(varve *store, ve_index *index, ve_group *group) {
 /* Puts the group in place and says so. */
 static int finish(varve *store, ve_index *index, uint64_t upto, le64 *applied) {
     int result = ve_fold_settle(store, index, &store->group);
-    if (result == VARVE_OK && store->trouble < 0)
+    if (store->trouble < 0) /* it says more than that a row was not to be had */
         result = store->trouble;
     if (result == VARVE_OK)
         result = ve_group_place(store, index, &store->group, upto);
@@ -120,8 +120,7 @@ int ve_fold_range(varve *store, ve_index *index, uint64_t from, uint64_t to, le6
     while ((found = ve_log_next(store, lsn, to, &record, NULL)) == 1) {
         result = ve_fold(store, index, &store->group, &record);
         lsn = record.lsn + vf_get32(record.frame.length);
-        if (result == VARVE_OK &&
-            store->trouble < 0) /* something that is there was not found: the fold would be wrong */
+        if (store->trouble < 0) /* something that is there was not found: the fold would be wrong */
             result = store->trouble;
         if (result == VARVE_OK && store->group.size > GROUP_FULL)
             result = finish(store, index, lsn, applied);

@@ -70,10 +70,8 @@ int varve_stat(varve *store, varve_stats *ret_stats) {
     uint64_t rows = ve_rows(&store->index, VF_TABLE_SESSIONS);
     for (uint64_t row = 0; row < rows; row++) {
         vf_hot hot;
-        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
-            return ve_fail(store, VARVE_E_INDEX,
-                           "%s/idx: row %llu of table sessions is damaged: run varve reindex",
-                           store->path, (unsigned long long)row);
+        if ((result = ve_need_row(store, VF_TABLE_SESSIONS, row, false, &hot)) < 0)
+            return result;
         if (ve_no_row(VF_TABLE_SESSIONS, (const uint8_t *)&hot))
             continue;
         bool defined = ve_le_flag(hot.flags, VF_SR_DEFINED);

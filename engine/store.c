@@ -279,6 +279,11 @@ varve *ve_open_bare(const varve *like, int dir, const char *path) {
     return store;
 }
 
+static void tell(const varve_options *options, const char *why) {
+    if (options->error != NULL && options->error_size > 0)
+        snprintf(options->error, options->error_size, "%s", why);
+}
+
 int ve_open(const ve_os *os, const char *path, const varve_options *options, varve **ret_store) {
     varve_options defaults;
     varve_options_init(&defaults);
@@ -287,8 +292,10 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
     if (path == NULL || ret_store == NULL || options->size < sizeof defaults)
         return VARVE_E_ARGUMENT;
     varve *store = new_handle(os, path);
-    if (store == NULL)
+    if (store == NULL) {
+        tell(options, varve_strerror(VARVE_E_NO_MEMORY));
         return VARVE_E_NO_MEMORY;
+    }
     const char *temp = options->temp_dir != NULL ? options->temp_dir : getenv("TMPDIR");
     store->temp_dir = strdup(temp != NULL && temp[0] != 0 ? temp : "/tmp");
     store->read_only = (options->flags & (VARVE_OPEN_READ_ONLY | VARVE_OPEN_NO_INDEX)) != 0;
@@ -315,9 +322,7 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
     if (result == VARVE_OK)
         result = store->read_only ? open_for_reading(store) : open_for_writing(store);
     if (result < 0) {
-        if (options->error != NULL && options->error_size > 0)
-            snprintf(options->error, options->error_size, "%s",
-                     ve_error(store)[0] != 0 ? ve_error(store) : varve_strerror(result));
+        tell(options, ve_error(store)[0] != 0 ? ve_error(store) : varve_strerror(result));
         varve_close(&store);
         return result;
     }

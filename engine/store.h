@@ -291,6 +291,7 @@ struct varve {
     ve_group group;
     ve_uids uids[VE_UID_SETS];
     uint64_t uid_clock;
+    atomic_bool starved; /* memory was missing since this was set to false */
     int trouble; /* VARVE_E_*: the system failed while something was looked up: what was not found
                     may be there */
 };
@@ -555,6 +556,9 @@ int ve_insert(ve_index *index, vf_table table, vf_key key, uint32_t row);
 /* A consistent copy of a row (sessions: hot, then cold if wanted). VARVE_E_INDEX if its sum does
  * not hold. Zeros if it is not there: ve_no_row. */
 int ve_read_row(ve_index *index, vf_table table, uint32_t row, bool cold, void *ret_row);
+/* The same, of the store's own index, and says what is wrong. */
+int ve_need_row(varve *store, vf_table table, uint64_t row, bool cold, void *ret_row);
+int ve_row_failed(varve *store, vf_table table, uint64_t row, int error);
 uint32_t ve_row_sum(vf_table table, uint32_t row, const uint8_t *image);
 uint64_t ve_index_bytes(const ve_index *index);
 /* Makes room for a group in the redo area. false: it is too large, or there is no room. */
@@ -752,6 +756,8 @@ int ve_batch_tombstone(varve_batch *batch, varve_str machine_id, varve_str sessi
                        uint64_t last_seq, uint64_t why);
 /* Says that nothing is known of an input any more. */
 int ve_batch_blank_cursor(varve_batch *batch, vf_key key);
+/* Hands on what a batch answered, which knows no store; a failure becomes the store's error. */
+int ve_batch_answer(varve *store, int result);
 /* Grows an array to hold 'need' items; false: no memory. */
 bool ve_grow(void *array, size_t *room, size_t need, size_t item_size);
 

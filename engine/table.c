@@ -603,3 +603,16 @@ int ve_read_row(ve_index *index, vf_table table, uint32_t row, bool cold, void *
     }
     return VARVE_E_INDEX;
 }
+
+int ve_row_failed(varve *store, vf_table table, uint64_t row, int error) {
+    bool damaged = error == VARVE_E_INDEX;
+    return ve_fail(store, error, "%s/idx: row %llu of table %s %s%s", store->path,
+                   (unsigned long long)row, vf_table_name(table),
+                   damaged ? "is damaged: run varve reindex" : "cannot be read: ",
+                   damaged ? "" : varve_strerror(error));
+}
+
+int ve_need_row(varve *store, vf_table table, uint64_t row, bool cold, void *ret_row) {
+    int result = ve_read_row(&store->index, table, (uint32_t)row, cold, ret_row);
+    return result == VARVE_OK ? VARVE_OK : ve_row_failed(store, table, row, result);
+}

@@ -56,10 +56,9 @@ static bool add_rows(varve_totals *totals, const uint8_t *rows, uint32_t count) 
 static int add_carefully(varve *store, varve_totals *totals, uint64_t row, uint32_t count) {
     for (uint64_t end = row + count; row < end; row++) {
         vf_hot hot;
-        if (ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot) < 0)
-            return ve_fail(store, VARVE_E_INDEX,
-                           "%s/idx: row %llu of table sessions is damaged: run varve reindex",
-                           store->path, (unsigned long long)row);
+        int result = ve_need_row(store, VF_TABLE_SESSIONS, row, false, &hot);
+        if (result < 0)
+            return result;
         if ((vf_get32(hot.flags) & (VF_SR_DEFINED | VF_SR_DELETED)) != VF_SR_DEFINED)
             continue;
         add(totals, &hot);

@@ -101,7 +101,12 @@ int ve_fail(varve *store, int error, const char *format, ...) {
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     memcpy(ve_error(store), text, strlen(text) + 1);
+    store->starved |= error == VARVE_E_NO_MEMORY;
     return error;
+}
+
+int ve_batch_answer(varve *store, int result) {
+    return result >= 0 ? result : ve_fail(store, result, "%s", varve_strerror(result));
 }
 
 static int error_of_errno(int number) {

@@ -32,12 +32,12 @@ static int name_model(reading *r, uint32_t model, varve_str *ret_name) {
     *ret_name = (varve_str){NULL, 0};
     if (model == 0)
         return VARVE_OK;
-    if (model != r->model &&
-        ve_read_row(&r->store->index, VF_TABLE_NAMES, model - 1, true, &r->name) < 0)
-        return ve_fail(r->store, VARVE_E_INDEX,
-                       "%s/idx: row %u of table names is damaged: run varve reindex",
-                       r->store->path, model - 1);
-    r->model = model;
+    int result = model == r->model
+                     ? VARVE_OK
+                     : ve_need_row(r->store, VF_TABLE_NAMES, model - 1, true, &r->name);
+    r->model = result < 0 ? 0 : model;
+    if (result < 0)
+        return result;
     uint32_t size = vf_get32(r->name.size);
     *ret_name = (varve_str){(const char *)r->name.text, size < VF_NAME_MAX ? size : VF_NAME_MAX};
     return VARVE_OK;
@@ -45,14 +45,13 @@ static int name_model(reading *r, uint32_t model, varve_str *ret_name) {
 
 /* Only the best source of a session counts, and the API. */
 static int counts(reading *r, const vf_share *share, bool *ret_counts) {
+    r->store->trouble = VARVE_E_INDEX; /* if there is no such row */
     const uint8_t *row = /* one byte of it, which is whole at any moment */
         share->owner < ve_rows(&r->store->index, VF_TABLE_SESSIONS)
             ? ve_item(&r->store->index, VF_TABLE_SESSIONS, VF_PART_ROWS, share->owner, false)
             : NULL;
     if (row == NULL)
-        return ve_fail(r->store, VARVE_E_INDEX,
-                       "%s/idx: row %u of table sessions is damaged: run varve reindex",
-                       r->store->path, share->owner);
+        return ve_row_failed(r->store, VF_TABLE_SESSIONS, share->owner, r->store->trouble);
     *ret_counts = !ve_no_row(VF_TABLE_SESSIONS, row) &&
                   (share->source == VF_SOURCE_API ||
                    share->source == ((const vf_hot *)(const void *)row)->best_source);
@@ -81,11 +80,7 @@ static int give(reading *r, const vf_share *share) {
 }
 
 static int read_row(reading *r, uint32_t row, vf_usage *ret_row) {
-    if (ve_read_row(&r->store->index, VF_TABLE_USAGE, row, true, ret_row) < 0)
-        return ve_fail(r->store, VARVE_E_INDEX,
-                       "%s/idx: row %u of table usage is damaged: run varve reindex",
-                       r->store->path, row);
-    return VARVE_OK;
+    return ve_need_row(r->store, VF_TABLE_USAGE, row, true, ret_row);
 }
 
 static bool is_none(const vf_usage *row) {

@@ -22,8 +22,14 @@ typedef struct {
 
 static void tell(verification *v, int error, const char *file, uint64_t offset, const char *format,
                  ...) __attribute__((format(printf, 5, 6)));
+static bool is_starved(const verification *v) {
+    return v->store->starved || v->store->trouble == VARVE_E_NO_MEMORY;
+}
+
 static void tell(verification *v, int error, const char *file, uint64_t offset, const char *format,
                  ...) {
+    if (error != 0 && is_starved(v)) /* it may be no fault: the call fails */
+        return;
     char what[300];
     va_list arguments;
     va_start(arguments, format);
@@ -436,6 +442,8 @@ int varve_verify(varve *store, uint32_t flags,
         return result;
     verification v = {.store = store, .tell = tell_one, .context = context, .tail = ve_tail(store)};
     ve_layout *layout;
+    store->starved = false;
+    store->trouble = 0;
     if ((result = ve_told_read(store, &v.told)) == VARVE_OK)
         result = ve_layout_keep(store, v.tail, &layout);
     if (result < 0) {
@@ -455,5 +463,7 @@ int varve_verify(varve *store, uint32_t flags,
         tell(&v, 0, "idx", 0, "is not compared with the log, of which a part is damaged");
     result = check_index(&v, deep && !v.damaged);
     ve_ranges_free(&v.told);
+    if (result == VARVE_OK && is_starved(&v))
+        result = ve_fail(store, VARVE_E_NO_MEMORY, "no memory: not everything was looked at");
     return result < 0 ? result : v.faults;
 }

@@ -49,8 +49,14 @@ int failures_maps(void) {
     return maps;
 }
 
+bool failures_memory(void) {
+    return number == FAILURES_MEMORY && call_to_fail != 0 && ++calls == call_to_fail;
+}
+
 /* Whether this call fails. 'grows': it wants room on the disk. */
 static bool fails(bool grows, bool sync) {
+    if (number == FAILURES_MEMORY)
+        return false;
     calls += !syncs_only || sync;
     bool due = call_to_fail != 0 && (until_told ? grows && calls >= call_to_fail : calls == call_to_fail && (!syncs_only || sync));
     if (due && number == FAILURES_SHORT)

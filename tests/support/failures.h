@@ -11,12 +11,15 @@
 
 extern const ve_os failures_os;
 
-enum { FAILURES_SHORT = 100000 }; /* as an errno: a call that moves bytes moves half of them; others do not fail */
+/* As an errno. SHORT: a call that moves bytes moves half of them; others do not fail. MEMORY: not calls count, but what is
+ * asked of malloc and its like, and the n-th of these finds no memory; for programs that are linked with tests/fail_memory.c. */
+enum { FAILURES_SHORT = 100000, FAILURES_MEMORY };
 
 /* The n-th call from now fails with this errno (0: none does). 'lasting': instead, from that call on no byte can be
  * written and no file be made. Giving up a lock never fails but for EINTR: no system does that. */
 void failures_at(uint64_t n, int error, bool lasting);
 uint64_t failures_calls(void); /* so far */
+bool failures_memory(void);    /* asked by whoever allocates: whether there is none */
 /* Only calls to sync count, and fail. */
 void failures_of_syncs(uint64_t n, int error);
 /* The boot id that the table tells: 0 is the system's own, any other number another boot. */
