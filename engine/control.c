@@ -88,8 +88,8 @@ static void set_control(varve *store, vf_control *control) {
     __atomic_store_n(&store->control, control, __ATOMIC_RELEASE);
 }
 
-/* Places for a page that is about to be used, and for a reader's second view of it (wait.c): retiring them must not want
- * memory. */
+/* Places for a page that is about to be used, and for a reader's second view of it (wait.c):
+ * retiring them must not want memory. */
 static bool reserve(varve *store) {
     return ve_grow(&store->old_controls, &store->old_controls_room, store->old_control_count + 2,
                    sizeof *store->old_controls);

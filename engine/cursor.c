@@ -178,8 +178,7 @@ int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t afte
     if (result < 0)
         return result;
     varve_cursor *cursor;
-    if (row != UINT32_MAX &&
-        (result = ve_need_row(store, VF_TABLE_SESSIONS, row, false, &hot)) < 0)
+    if (row != UINT32_MAX && (result = ve_need_row(store, VF_TABLE_SESSIONS, row, false, &hot)) < 0)
         return result;
     if ((result = new_cursor(store, flags, &cursor)) < 0)
         return result;

@@ -41,8 +41,7 @@ static int find_forks(ve_forgetting *f, const ve_gone *gone, uint32_t flags) {
             int read = ve_read_row(&store->index, VF_TABLE_SESSIONS, (uint32_t)row, false, &hot);
             if (read < 0 && read != VARVE_E_INDEX) /* it may be a fork */
                 return ve_row_failed(store, VF_TABLE_SESSIONS, row, read);
-            if (read < 0 ||
-                (vf_get32(hot.parent) == 0 && !ve_le_flag(hot.flags, VF_SR_CYCLE)) ||
+            if (read < 0 || (vf_get32(hot.parent) == 0 && !ve_le_flag(hot.flags, VF_SR_CYCLE)) ||
                 ve_is_forgotten_row(f, (uint32_t)row))
                 continue;
             int result = ve_fork_parent(store, (uint32_t)row, &parent, &left);

@@ -130,9 +130,9 @@ static int say_so(retention *r) {
         if (!named && !lost)
             result = ve_fail(store, found, "%s: who a session is cannot be read", store->path);
         if (named)
-            result = ve_batch_answer(
-                store, ve_batch_tombstone(batch, machine, id, keeps ? old->last_seq : UINT64_MAX,
-                                          VF_GONE_OLD));
+            result = ve_batch_answer(store, ve_batch_tombstone(batch, machine, id,
+                                                               keeps ? old->last_seq : UINT64_MAX,
+                                                               VF_GONE_OLD));
         if (named && result >= 0) {
             whose[result] = i;
             batch->records[result].unless_new = true;

@@ -157,7 +157,8 @@ static varve_str str_of(const vf_body *body, int str) {
 /* A record that a row refers to: 1; 0 if there is none, or it was lost to damage; or an error. */
 static int load(varve *store, const vf_key *session, uint64_t lsn, vf_frame *ret_frame,
                 vf_body *ret_body) {
-    int result = lsn == 0 ? VARVE_E_NOT_FOUND : ve_log_ref(store, session, lsn, ret_frame, ret_body);
+    int result =
+        lsn == 0 ? VARVE_E_NOT_FOUND : ve_log_ref(store, session, lsn, ret_frame, ret_body);
     return result == VARVE_OK ? 1 : ve_is_damage(result) ? 0 : result;
 }
 

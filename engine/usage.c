@@ -46,7 +46,7 @@ static int name_model(reading *r, uint32_t model, varve_str *ret_name) {
 /* Only the best source of a session counts, and the API. */
 static int counts(reading *r, const vf_share *share, bool *ret_counts) {
     r->store->trouble = VARVE_E_INDEX; /* if there is no such row */
-    const uint8_t *row = /* one byte of it, which is whole at any moment */
+    const uint8_t *row =               /* one byte of it, which is whole at any moment */
         share->owner < ve_rows(&r->store->index, VF_TABLE_SESSIONS)
             ? ve_item(&r->store->index, VF_TABLE_SESSIONS, VF_PART_ROWS, share->owner, false)
             : NULL;

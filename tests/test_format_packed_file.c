@@ -305,7 +305,8 @@ static void each_session_is_listed_by_its_key(void **state) {
     assert_int_equal(check_bytes(&f), VF_BAD_FIELD);
 }
 
-/* An id has 32 bits: a table of more blocks than that numbers is refused, be each of them as it should. */
+/* An id has 32 bits: a table of more blocks than that numbers is refused, be each of them as it
+ * should. */
 static void ids_do_not_run_out(void **state) {
     (void)state;
     enum { ENOUGH = UINT32_MAX / VF_BLOCK_RECORDS_MAX + 1 };
@@ -323,7 +324,8 @@ static void ids_do_not_run_out(void **state) {
         vf_put32(&p.footer.blocks.count, blocks);
         vf_put64(&p.footer.records, (uint64_t)blocks * VF_BLOCK_RECORDS_MAX);
         for (uint32_t i = 0; i < blocks; i++) {
-            vf_block_entry entry = block_entry(BLOCKS_AT, 100, 0, i * VF_BLOCK_RECORDS_MAX, VF_BLOCK_RECORDS_MAX);
+            vf_block_entry entry =
+                block_entry(BLOCKS_AT, 100, 0, i * VF_BLOCK_RECORDS_MAX, VF_BLOCK_RECORDS_MAX);
             memcpy(bytes + TABLES_AT + i * sizeof entry, &entry, sizeof entry);
         }
         size_t footer_at = TABLES_AT + blocks * sizeof(vf_block_entry);

@@ -118,7 +118,8 @@ static void fields_of_records_are_checked(void **state) {
 
 static void what_was_left_out_has_something_to_be_made_of(void **state) {
     (void)state;
-    static const uint8_t left[] = {VF_LEFT_CHARGE, VF_LEFT_CHARGE_PART}; /* no MESSAGE_ID, no REQUEST_ID */
+    static const uint8_t left[] = {VF_LEFT_CHARGE,
+                                   VF_LEFT_CHARGE_PART}; /* no MESSAGE_ID, no REQUEST_ID */
     for (size_t i = 0; i < sizeof left; i++) {
         plan p = good_plan();
         p.image[0][242] = left[i];
@@ -138,15 +139,23 @@ static void what_was_left_out_has_something_to_be_made_of(void **state) {
     }
 }
 
-/* Strings of a record that are as large as the block's data may be, and the record would be larger than any can be. */
+/* Strings of a record that are as large as the block's data may be, and the record would be larger
+ * than any can be. */
 static void a_record_longer_than_any_is_refused(void **state) {
     (void)state;
     vf_unit_record record[2];
     vf_unit_str str[3];
     for (uint32_t more = 0; more < 2; more++) {
         uint32_t size = VF_RECORD_MAX - VF_IMAGE_SIZE - 2 * VF_STR_ENTRY_SIZE - 4 - 8 + 8 * more;
-        const uint8_t stream[] = {9 << 1, 4, 10 << 1, (uint8_t)(size | 0x80), (uint8_t)(size >> 7 | 0x80),
-                                  (uint8_t)(size >> 14 | 0x80), (uint8_t)(size >> 21 | 0x80), (uint8_t)(size >> 28), 9 << 1 | 1};
+        const uint8_t stream[] = {9 << 1,
+                                  4,
+                                  10 << 1,
+                                  (uint8_t)(size | 0x80),
+                                  (uint8_t)(size >> 7 | 0x80),
+                                  (uint8_t)(size >> 14 | 0x80),
+                                  (uint8_t)(size >> 21 | 0x80),
+                                  (uint8_t)(size >> 28),
+                                  9 << 1 | 1};
         plan p = good_plan();
         memcpy(p.stream, stream, sizeof stream);
         p.stream_size = sizeof stream;
