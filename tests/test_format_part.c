@@ -140,6 +140,8 @@ static void what_is_no_part_is_refused(void **state) {
     memcpy(two + size, stored, size);
     sum = vf_part_sum(two, 2 * size, OFFSET);
     assert_int_equal(open_part(*state, two, 2 * size, sum, NULL, 2 * sizeof plain), VF_BAD_FIELD);
+    sum = vf_part_sum(stored, 3, OFFSET); /* too short for a frame's magic */
+    assert_int_equal(open_part(*state, stored, 3, sum, NULL, sizeof plain), VF_BAD_FIELD);
     randomness r = {43};
     for (int round = 0; round < 5000; round++) {
         uint8_t *broken = exact_copy(stored, size);
