@@ -208,7 +208,7 @@ static int look_for_gone(varve *store, uint64_t *sum) {
 static bool reads_without(const reading *call, uint32_t flags, uint64_t n, uint64_t expected) {
     varve *store = NULL;
     uint64_t sum = 0, again = 0;
-    int descriptors = tidy_descriptors();
+    int descriptors = tidy_descriptors(), blocks = failures_blocks();
     assert_int_equal(open_at(path, flags, &store), VARVE_OK);
     failures_at(n, FAILURES_MEMORY, false);
     int result = call->read(store, &sum);
@@ -224,6 +224,7 @@ static bool reads_without(const reading *call, uint32_t flags, uint64_t n, uint6
     varve_close(&store);
     assert_int_equal(failures_descriptors(), 0);
     assert_int_equal(failures_maps(), 0);
+    assert_int_equal(failures_blocks(), blocks);
     assert_int_equal(tidy_descriptors(), descriptors);
     return reached;
 }
@@ -291,6 +292,7 @@ static bool repairs_without(void (*damage)(const char *at), uint64_t n, const ch
     static mending_report report;
     int descriptors = tidy_descriptors();
     char *copy = damaged(damage);
+    int blocks = failures_blocks();
     failures_at(n, FAILURES_MEMORY, false);
     mending_repair(&failures_os, copy, 0, &report);
     bool reached = failures_calls() >= n;
@@ -301,6 +303,8 @@ static bool repairs_without(void (*damage)(const char *at), uint64_t n, const ch
         fail_msg("without its memory %llu it does not say why", (unsigned long long)n);
     assert_int_equal(failures_descriptors(), 0);
     assert_int_equal(failures_maps(), 0);
+    if (failures_blocks() != blocks)
+        fail_msg("without its memory %llu it leaves %d blocks", (unsigned long long)n, failures_blocks() - blocks);
     assert_int_equal(tidy_descriptors(), descriptors);
     mending_repair(&failures_os, copy, 0, &report);
     if (report.result != VARVE_OK)

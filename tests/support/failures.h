@@ -27,5 +27,6 @@ void failures_boot(uint8_t boot);
 void failures_now(int64_t now); /* what the clock says from now on; 0: the system's */
 int failures_descriptors(void); /* opened through the table, and not closed */
 int failures_maps(void);        /* mapped, and not unmapped */
+int failures_blocks(void);      /* of memory, not freed; for programs that are linked with tests/fail_memory.c */
 
 #endif
