@@ -11,7 +11,7 @@
 
 extern const ve_os failures_os;
 
-enum { FAILURES_SHORT = 100000 }; /* as an errno: a call that moves bytes moves half of them; others do not fail */
+enum { FAILURES_SHORT = 100000 }; /* as an errno: the n-th call that moves bytes moves half of them; others do not count */
 
 /* The n-th call from now fails with this errno (0: none does). 'lasting': instead, from that call on no byte can be
  * written and no file be made. Giving up a lock never fails but for EINTR: no system does that. */
