@@ -352,8 +352,6 @@ int ve_pack_lock(varve *store) {
     result = ve_lock(store, store->lock_append, "LOCK.append");
     if (result == VARVE_OK) {
         result = ve_catch_up(store);
-        if (result == VARVE_OK) /* what is packed must be on disk */
-            result = ve_mend(store);
         if (result == VARVE_OK)
             result = ve_mend(store); /* only what is on disk is packed */
         if (result == VARVE_OK)

@@ -142,6 +142,39 @@ static void what_the_disk_does_not_confirm_is_not_packed(void **state) {
     work_book_free(book);
 }
 
+static int unconfirmed(int fd) {
+    (void)fd;
+    errno = EIO;
+    return -1;
+}
+
+/* The deletion might be lost with the power, and what it was about would be gone. */
+static void nothing_is_dropped_before_what_says_so_is_on_disk(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    ve_os os = ve_os_system;
+    varve_batch *batch;
+    varve *store = NULL;
+    assert_true(work_open(&os, path, 0, &store));
+    scratch_append(store, "goes", "user", 50);
+    scratch_append(store, "stays", "user", 50);
+    assert_int_equal(compact(store, VARVE_COMPACT_ALL), VARVE_OK);
+    uint64_t generation = store->layout->generation;
+    assert_int_equal(varve_batch_new(&batch), VARVE_OK);
+    assert_true(varve_batch_delete(batch, varve_cstr(NULL), varve_cstr("goes")) >= 0);
+    assert_int_equal(varve_append(store, batch, VARVE_NONE, NULL), VARVE_OK);
+    varve_batch_free(&batch);
+    os.fdatasync = unconfirmed;
+    assert_int_equal(compact(store, 0), VARVE_E_SYNC_FAILED);
+    assert_int_equal(store->layout->generation, generation);
+    os.fdatasync = ve_os_system.fdatasync;
+    assert_int_equal(compact(store, 0), VARVE_OK); /* half of the packed segment is gone */
+    assert_true(store->layout->generation > generation);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 static int no_room(int fd, uint64_t *ret_free) {
     (void)fd;
     *ret_free = 1000;
@@ -177,6 +210,7 @@ int main(void) {
         cmocka_unit_test(any_call_may_find_no_room),
         cmocka_unit_test(the_disk_may_be_full_from_any_call_on),
         cmocka_unit_test(what_the_disk_does_not_confirm_is_not_packed),
+        cmocka_unit_test(nothing_is_dropped_before_what_says_so_is_on_disk),
         cmocka_unit_test(without_room_nothing_is_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

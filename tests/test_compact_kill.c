@@ -253,5 +253,7 @@ int main(void) {
         cmocka_unit_test(a_death_at_any_call_is_not_noticed_by_the_living),
         cmocka_unit_test(the_living_append_whatever_a_dead_compaction_left),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int result = cmocka_run_group_tests(tests, NULL, NULL);
+    printf("%llu deaths\n", (unsigned long long)work_deaths());
+    return result;
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The HTML pages are made without a warning, and have the calls, the architecture, the promises and the format.
+# The HTML pages are made without a warning, and have the calls, the architecture, the promises, what was tried and the format.
 #
 # Environment: BUILD the build tree, CMAKE.
 set -eu
@@ -10,7 +10,7 @@ if ! command -v doxygen >/dev/null; then
 fi
 "$CMAKE" --build "$BUILD" --target docs
 cd "$BUILD/docs/html"
-for page in md_docs_architecture md_docs_promises md_SPEC varve_8h; do
+for page in md_docs_architecture md_docs_promises md_docs_proof md_SPEC varve_8h; do
     [ -s $page.html ] || {
         echo "FAILED: no page $page"
         exit 1

@@ -205,19 +205,20 @@ static void scene_end(scene *s) {
     scratch_free(s->path);
 }
 
-/* The next that fails: in the short form a call in 'step_size', and memory more often, which is asked for less. */
-static uint64_t next_call(uint64_t call, uint64_t step_size, int error) {
-    return call + (work_long() ? 1 : error == FAILURES_MEMORY ? 1 + step_size / 6 : step_size);
+/* How far apart those that fail are in the short form: what is asked for less often fails more often. */
+static uint64_t step_of(uint64_t step_size, int error) {
+    return work_long() ? 1 : error == FAILURES_MEMORY ? 1 + step_size / 6 : error == FAILURES_SHORT ? 1 + step_size / 11 : step_size;
 }
 
 static void fail_in(const char *steps, uint64_t step_size) {
     scene s;
     scene_begin(&s, steps);
     uint64_t calls = 0;
-    for (int e = 0; e < ERRORS; e++)
-        for (uint64_t call = 1 + (work_long() ? 0 : (uint64_t)e * 3 % step_size); fails_once(&s, call, errors[e]);
-             call = next_call(call, step_size, errors[e]))
+    for (int e = 0; e < ERRORS; e++) {
+        uint64_t step = step_of(step_size, errors[e]);
+        for (uint64_t call = 1 + (uint64_t)e * 3 % step; fails_once(&s, call, errors[e]); call += step)
             calls = call > calls ? call : calls;
+    }
     print_message("%s: %llu calls\n", steps, (unsigned long long)calls);
     assert_true(calls > 2 || strchr("y", s.letter) != NULL);
     scene_end(&s);
@@ -306,10 +307,11 @@ static void open_failing(const char *steps, uint64_t step_size) {
     scene s;
     scene_begin(&s, steps);
     for (found_as state = NO_STORE; state < STATES; state++)
-        for (int e = 0; e < ERRORS; e++)
-            for (uint64_t call = 1 + (work_long() ? 0 : (uint64_t)(e * 5 + (int)state) % step_size);
-                 open_fails_once(&s, state, call, errors[e]); call = next_call(call, step_size, errors[e]))
+        for (int e = 0; e < ERRORS; e++) {
+            uint64_t step = step_of(step_size, errors[e]);
+            for (uint64_t call = 1 + (uint64_t)(e * 5 + (int)state) % step; open_fails_once(&s, state, call, errors[e]); call += step)
                 continue;
+        }
     scene_end(&s);
 }
 

@@ -235,6 +235,15 @@ static void a_directory_that_does_not_add_up_is_refused(void **state) {
         put_entry(&b, bad[i].entry, &entry);
         assert_int_equal(decode(&b, &body), VF_BAD_FIELD);
     }
+    /* Together they are what is said, but for 2^32. */
+    static const uint32_t beyond[] = {8, UINT32_MAX - 5, 4};
+    body_bytes b = good;
+    for (size_t i = 0; i < 3; i++) {
+        vf_str_entry entry = get_entry(&b, i);
+        vf_put32(&entry.size, beyond[i]);
+        put_entry(&b, i, &entry);
+    }
+    assert_int_equal(decode(&b, &body), VF_BAD_FIELD);
 }
 
 static void sizes_that_do_not_fit_the_record_are_refused(void **state) {

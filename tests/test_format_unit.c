@@ -9,8 +9,8 @@ enum { PAYLOAD_AT = 10, COLUMN_ROOM = 4096 };
 /* An image by image account of a fixed part, to be changed and written anew. */
 typedef struct {
     uint32_t count;
-    uint8_t image[4][VF_IMAGE_SIZE];
-    uint8_t stream[64];
+    uint8_t image[20][VF_IMAGE_SIZE];
+    uint8_t stream[128];
     uint32_t stream_size;
     uint32_t data_size;
 } plan;
@@ -209,6 +209,22 @@ static void the_stream_is_checked(void **state) {
     bad(&p);
 }
 
+/* Strings that no block has room for, but which come to what it has if 2^32 is left out. */
+static void sizes_do_not_wrap_round(void **state) {
+    (void)state;
+    static const uint8_t large[] = {9 << 1, 0x80, 0x80, 0x80, 0x80, 1}; /* 2^28 bytes */
+    plan p = {.count = 17, .data_size = 14};
+    for (uint32_t i = 0; i < p.count; i++) {
+        p.image[i][1] = 16;
+        p.image[i][12] = VF_KIND_EVENT;
+        p.image[i][240] = 1;
+        memcpy(p.stream + p.stream_size, large, sizeof large);
+        p.stream_size += i < 16 ? (uint32_t)sizeof large : 2;
+    }
+    p.stream[p.stream_size - 1] = 14;
+    bad(&p);
+}
+
 static void heads_are_checked(void **state) {
     (void)state;
     plan p = good_plan();
@@ -263,6 +279,7 @@ int main(void) {
         cmocka_unit_test(what_was_left_out_has_something_to_be_made_of),
         cmocka_unit_test(a_record_longer_than_any_is_refused),
         cmocka_unit_test(the_stream_is_checked),
+        cmocka_unit_test(sizes_do_not_wrap_round),
         cmocka_unit_test(heads_are_checked),
         cmocka_unit_test(broken_blocks_do_no_harm),
     };

@@ -3,8 +3,11 @@
  * Nothing overflows in silence, nothing breaks, and what is read back is what was said.
  */
 #include "support/scratch.h"
+#include "support/tree.h"
 
 #include "engine/varve.h"
+#include "format/files.h"
+#include "format/frame.h"
 
 #include <stdbool.h>
 
@@ -271,6 +274,50 @@ static void names_beyond_the_limits_are_refused(void **state) {
     free(text);
 }
 
+/* ---- Keys ---- */
+
+/* Two ids with one key are not to be had, so the name in a session's identity record is changed instead. */
+static void another_session_with_the_same_key_is_refused(void **state) {
+    (void)state;
+    static const char name[] = "seg/00000001.log";
+    char *path = scratch_new();
+    uint8_t bytes[16 << 10] = {0};
+    vf_segment_header header;
+    vf_frame frame;
+    varve_stats stats = {.size = sizeof stats};
+    varve *store = scratch_open(path, 0);
+    scratch_append(store, "blue", "user", 1);
+    assert_int_equal(varve_stat(store, &stats), VARVE_OK);
+    size_t end = vf_lsn_offset(stats.tail_lsn);
+    assert_true(end < sizeof bytes);
+    varve_close(&store);
+    tree_remove(path, "CONTROL");
+    tree_read(path, name, bytes, end, 0);
+    assert_int_equal(vf_segment_check(bytes, sizeof bytes, &header, NULL), VF_OK);
+    uint32_t chain = vf_segment_chain(&header), at = VF_SEGMENT_HEADER;
+    for (; vf_frame_check(bytes + at, end - at, vf_get64(header.salt), vf_lsn(1, at), NULL, &frame) == VF_OK;
+         at += vf_get32(frame.length)) {
+        size_t size = vf_get32(frame.length) - VF_FRAME_SIZE;
+        uint8_t *body = bytes + at + VF_FRAME_SIZE, *id = memmem(body, size, "blue", 4);
+        if (id != NULL)
+            memcpy(id, "pink", 4);
+        vf_put32(&frame.body_sum, vf_body_sum(body, size));
+        chain = (uint32_t)vf_frame_seal(&frame, vf_get64(header.salt), vf_lsn(1, at), chain);
+        memcpy(bytes + at, &frame, sizeof frame);
+    }
+    tree_write(path, name, bytes, end, 0);
+    store = scratch_open(path, 0);
+    varve_batch *batch;
+    varve_event event = scratch_event("blue", "user");
+    assert_int_equal(varve_batch_new(&batch), VARVE_OK);
+    assert_true(varve_batch_add(batch, &event) >= 0);
+    assert_int_equal(varve_append(store, batch, VARVE_NONE, NULL), VARVE_E_CONFLICT);
+    assert_non_null(strstr(varve_last_error(store), "blue"));
+    varve_batch_free(&batch);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_at_both_ends_keep_their_order_and_do_not_overflow),
@@ -279,6 +326,7 @@ int main(void) {
         cmocka_unit_test(negative_counts_are_none),
         cmocka_unit_test(names_of_any_bytes_come_back),
         cmocka_unit_test(names_beyond_the_limits_are_refused),
+        cmocka_unit_test(another_session_with_the_same_key_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

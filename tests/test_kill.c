@@ -7,6 +7,7 @@
  */
 #include "support/deaths.h"
 #include "support/scratch.h"
+#include "support/tree.h"
 #include "support/work.h"
 
 #include <signal.h>
@@ -80,6 +81,10 @@ static bool dies(death *d, bool (*life)(void *context)) {
 
 static void check_after(const death *d, char *path) {
     bool good = work_goes_on(path, d->book, 2, 2);
+    if (good && d->call != 0) { /* and the machine dies too: what was found once is found by reading the log */
+        tree_remove(path, "CONTROL");
+        good = work_goes_on(path, d->book, 3, 3) || work_wrong("without CONTROL");
+    }
     if (!good)
         print_error("death at call %llu%s, store %llu\n", (unsigned long long)d->call, d->halfway ? " (halfway)" : "",
                     (unsigned long long)d->store);
@@ -215,5 +220,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_lost_or_torn_by_a_death_between_any_two_stores_of_an_append),
         cmocka_unit_test(nothing_is_lost_or_torn_by_a_death_between_any_two_stores_of_a_recovery),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int result = cmocka_run_group_tests(tests, NULL, NULL);
+    printf("%llu deaths\n", (unsigned long long)work_deaths());
+    return result;
 }

@@ -135,5 +135,7 @@ int main(void) {
         cmocka_unit_test(merged_stores_are_the_same_in_any_order),
         cmocka_unit_test(a_merge_that_dies_leaves_a_prefix_and_the_next_goes_on),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int result = cmocka_run_group_tests(tests, NULL, NULL);
+    printf("%llu deaths\n", (unsigned long long)work_deaths());
+    return result;
 }

@@ -45,6 +45,11 @@ static void compactions(void **state) {
     live("aaagaacagaaacaaaagcaaaaaagcaaagcaaaaagCaaaaaaaapgaaaaaaaaaaaappaaC", 1);
 }
 
+static void deletions_and_compactions(void **state) {
+    (void)state;
+    live("aaaaaaaaagCaxcaxcaaxcxcCxcag", 1);
+}
+
 static void retentions(void **state) {
     (void)state;
     live("aagaaaagaarcaaagaaaaarCaaagaakaaacaagaaaaakaC", 1);
@@ -71,6 +76,7 @@ int main(void) {
         cmocka_unit_test(appends_and_new_segments),
         cmocka_unit_test(forks_rewinds_and_deletions),
         cmocka_unit_test(compactions),
+        cmocka_unit_test(deletions_and_compactions),
         cmocka_unit_test(retentions),
         cmocka_unit_test(forgetting),
         cmocka_unit_test(snapshots),

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 
 /* ---- Records of a store, to compare ---- */
 
@@ -484,6 +485,145 @@ static void a_segment_that_was_confirmed_while_it_was_empty_is_not_missed(void *
     work_book_free(book);
 }
 
+static ssize_t pwritev_a_header_and_die(int fd, const struct iovec *parts, int count, int64_t offset) {
+    ssize_t done = ve_os_system.pwritev(fd, parts, count, offset);
+    if (offset == 0)
+        kill(getpid(), SIGKILL);
+    return done;
+}
+
+static bool begin_a_segment_and_die(void *path) {
+    ve_os os = ve_os_system;
+    varve *store = NULL;
+    os.pwritev = pwritev_a_header_and_die;
+    if (work_open(&os, path, 0, &store))
+        append_large(store, 1);
+    return false;
+}
+
+/* The header names the end of the segment before: what came behind that would be lost when the log is read. */
+static void nobody_appends_to_a_segment_whose_successor_was_being_begun(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store = scratch_open(path, 64 << 10);
+    scratch_append(store, "s", "user", 5);
+    varve_close(&store);
+    assert_true(work_killed(work_in_child(begin_a_segment_and_die, path)));
+    store = scratch_open(path, 0);
+    scratch_append(store, "s", "user", 5);
+    varve_close(&store);
+    tree_remove(path, "CONTROL");
+    store = scratch_open(path, 0);
+    scratch_check_seq(store, "s", 10);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
+static void what_was_folded_already_is_not_folded_again(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store = scratch_open(path, 0);
+    scratch_append(store, "s", "user", 5);
+    ve_set_word(&store->control->applied, vf_lsn(1, VF_SEGMENT_HEADER)); /* as if its writer had died there */
+    scratch_append(store, "s", "user", 5);
+    scratch_check_seq(store, "s", 10);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
+static int openat_but_for_one(int dir, const char *name, int flags, unsigned mode) {
+    if (strcmp(name, "00000002.log") != 0)
+        return ve_os_system.openat(dir, name, flags, mode);
+    errno = EMFILE;
+    return -1;
+}
+
+static void what_cannot_be_opened_now_is_not_taken_for_damage(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    ve_os os = ve_os_system;
+    os.openat = openat_but_for_one;
+    varve *store = scratch_open(path, 64 << 10);
+    append_large(store, 3);
+    varve_close(&store);
+    tree_remove(path, "CONTROL");
+    assert_int_equal(ve_open(&os, path, NULL, &store), VARVE_E_IO);
+    store = scratch_open(path, 0);
+    scratch_check_seq(store, "s", 3);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
+/* CONTROL is gone, and with it what it knew of the disk; a SYNC record in the log says how far that had confirmed. */
+static void damage_to_what_a_SYNC_record_witnesses_is_told_and_noted(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store = scratch_open(path, 0);
+    append_large(store, 1);
+    assert_int_equal(varve_sync(store), VARVE_OK);
+    uint64_t confirmed = ve_tail(store);
+    append_large(store, 1);
+    varve_close(&store);
+    tree_remove(path, "CONTROL");
+    tree_flip(path, "seg/00000001.log", VF_SEGMENT_HEADER + 600, 1);
+    store = scratch_open(path, 0);
+    assert_int_equal(varve_verify(store, 0, NULL, NULL) > 0, 1);
+    assert_int_equal(scratch_session(store, "s").events, 1); /* what is whole behind it is served */
+    const ve_segment *next = ve_log_segment(store, 2);
+    assert_non_null(next); /* nobody goes on in the damaged one */
+    assert_true(next->hole_from > vf_lsn(1, 0) && next->hole_from < next->hole_to && next->hole_to <= confirmed);
+    varve_close(&store);
+    scratch_free(path);
+}
+
+/* A copy whose files are of different moments: what it has of CONTROL and of the index was true of another store. */
+static void a_copy_believes_neither_the_page_nor_the_index(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store = scratch_open(path, 0);
+    scratch_append(store, "s", "user", 5);
+    scratch_run("cp -r '%s/idx' '%s-idx'", path, path);
+    scratch_append(store, "s", "user", 5);
+    varve_close(&store);
+    scratch_run("cp -r '%s' '%s-copy' && rm -r '%s-copy/idx' && cp -r '%s-idx' '%s-copy/idx'", path, path, path, path, path);
+    scratch_run("rm -r '%s' && mv '%s-copy' '%s'", path, path, path);
+    store = scratch_open(path, 0);
+    scratch_check_seq(store, "s", 10);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
+static int note_entry(void *context, const char *name) {
+    (void)name;
+    ++*(int *)context;
+    return 0;
+}
+
+static void what_cannot_follow_the_end_is_kept_in_quarantine(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    char aside[300];
+    int kept = 0;
+    varve *store = scratch_open(path, 64 << 10);
+    append_large(store, 3);
+    varve_close(&store);
+    tree_remove(path, "CONTROL");
+    tree_flip(path, "seg/00000002.log", VF_SEGMENT_HEADER + 40, 1); /* never confirmed: a torn tail */
+    store = scratch_open(path, 0);
+    scratch_check_seq(store, "s", 1);
+    snprintf(aside, sizeof aside, "%s/quarantine", path);
+    int dir = open(aside, O_RDONLY | O_DIRECTORY);
+    assert_true(dir >= 0 && ve_os_system.list(dir, note_entry, &kept) == 0);
+    close(dir);
+    assert_true(kept > 0);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 int main(void) {
     work_in_memory();
     const struct CMUnitTest tests[] = {
@@ -493,6 +633,12 @@ int main(void) {
         cmocka_unit_test(a_store_of_which_all_is_packed_goes_on_when_control_is_lost),
         cmocka_unit_test(raw_segments_behind_many_that_are_packed_are_found_when_control_is_lost),
         cmocka_unit_test(a_segment_that_was_confirmed_while_it_was_empty_is_not_missed),
+        cmocka_unit_test(nobody_appends_to_a_segment_whose_successor_was_being_begun),
+        cmocka_unit_test(what_was_folded_already_is_not_folded_again),
+        cmocka_unit_test(what_cannot_be_opened_now_is_not_taken_for_damage),
+        cmocka_unit_test(damage_to_what_a_SYNC_record_witnesses_is_told_and_noted),
+        cmocka_unit_test(a_copy_believes_neither_the_page_nor_the_index),
+        cmocka_unit_test(what_cannot_follow_the_end_is_kept_in_quarantine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -589,6 +589,16 @@ static void strangers_go_to_quarantine(void **state) {
     scratch_run("cp '%s/seg/%08u.seg' '%s/seg/00000500.seg'", other.path, other.number[0], copy);
     check(copy, &nothing_lost);
     assert_true(told("another store") && told("own name back"));
+    vf_segment_header header; /* in the place of one that is missing, and of the same number */
+    raw_name(name, w.first_raw);
+    copy = mending_copy(&w);
+    tree_read(copy, name, &header, sizeof header, 0);
+    header.store_uuid[0] ^= 1;
+    vf_segment_seal(&header);
+    tree_write(copy, name, &header, sizeof header, 0);
+    mending_due due = {.from = vf_lsn(w.first_raw, 0), .to = vf_lsn(w.first_raw + 1, 0)};
+    check(copy, &due);
+    assert_true(told("another store") && told("LOST here/shared-"));
     mending_free(&other);
     copy = mending_copy(&w);
     raw_name(name, w.first_raw); /* duplicates */

@@ -9,6 +9,7 @@
 #include "support/scratch.h"
 #include "support/tidy.h"
 #include "support/tree.h"
+#include "support/work.h"
 
 #include "engine/repair.h"
 
@@ -273,5 +274,7 @@ int main(void) {
         cmocka_unit_test(a_repair_waits_for_writers_and_says_so),
         cmocka_unit_test(writers_that_were_there_before_go_on),
     };
-    return cmocka_run_group_tests(tests, make, unmake);
+    int result = cmocka_run_group_tests(tests, make, unmake);
+    printf("%llu deaths\n", (unsigned long long)work_deaths());
+    return result;
 }

@@ -497,6 +497,32 @@ static void a_fork_keeps_what_it_shares_while_it_is_young(void **state) {
     }
 }
 
+static void a_fork_keeps_what_it_shares_with_a_deleted_parent(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store;
+    varve_batch *batch;
+    varve_compact_options all;
+    varve_compact_options_init(&all);
+    all.flags = VARVE_COMPACT_ALL;
+    assert_true(history_open(path, 0, &store));
+    for (int i = 1; i <= 4; i++)
+        say(store, "parent", i, i % 2 == 0 ? "even" : "odd", true);
+    assert_int_equal(fork_of(store, "child", "parent", 2), VARVE_OK);
+    assert_int_equal(varve_batch_new(&batch), VARVE_OK);
+    assert_true(varve_batch_delete(batch, varve_cstr(NULL), varve_cstr("parent")) >= 0);
+    assert_int_equal(varve_append(store, batch, VARVE_GROUP, NULL), VARVE_OK);
+    varve_batch_free(&batch);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(varve_compact(store, &all, NULL), VARVE_OK);
+        assert_int_equal(shown(store, "child"), 2);
+        say(store, "another", 5 + round, "so that there is something to pack", true);
+    }
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 /* A session that is shown by name only, as the parent of one that goes, keeps its name. */
 static void a_stub_keeps_its_name(void **state) {
     (void)state;
@@ -600,6 +626,7 @@ int main(void) {
         cmocka_unit_test(a_trimmed_session_goes_on),
         cmocka_unit_test(what_is_said_to_be_gone_counts_as_gone),
         cmocka_unit_test(a_fork_keeps_what_it_shares_while_it_is_young),
+        cmocka_unit_test(a_fork_keeps_what_it_shares_with_a_deleted_parent),
         cmocka_unit_test(a_stub_keeps_its_name),
         cmocka_unit_test(what_comes_meanwhile_keeps_its_session),
         cmocka_unit_test(life_goes_on_in_what_was_trimmed),

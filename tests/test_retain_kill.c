@@ -213,5 +213,7 @@ int main(void) {
         cmocka_unit_test(a_death_at_any_call_harms_nothing_and_the_next_finishes),
         cmocka_unit_test(a_death_of_the_machine_at_any_call_harms_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int result = cmocka_run_group_tests(tests, NULL, NULL);
+    printf("%llu deaths\n", (unsigned long long)work_deaths());
+    return result;
 }

@@ -380,5 +380,7 @@ int main(void) {
         cmocka_unit_test(who_opens_a_snapshot_that_changes_meanwhile_sees_no_less),
         cmocka_unit_test(snapshots_of_a_store_in_use_are_whole),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int result = cmocka_run_group_tests(tests, NULL, NULL);
+    printf("%llu deaths\n", (unsigned long long)work_deaths());
+    return result;
 }

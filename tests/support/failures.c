@@ -55,20 +55,18 @@ bool failures_memory(void) {
 
 /* Whether this call fails. 'grows': it wants room on the disk. */
 static bool fails(bool grows, bool sync) {
-    if (number == FAILURES_MEMORY)
+    if (number == FAILURES_SHORT || number == FAILURES_MEMORY)
         return false;
     calls += !syncs_only || sync;
     bool due = call_to_fail != 0 && (until_told ? grows && calls >= call_to_fail : calls == call_to_fail && (!syncs_only || sync));
-    if (due && number == FAILURES_SHORT)
-        return false;
     if (due)
         errno = number;
     return due;
 }
 
-/* Whether the call that was just asked about moves only half of its bytes. */
+/* Whether this call, which moves bytes, moves only half of them: of such calls only those are counted then. */
 static bool is_short(void) {
-    return call_to_fail != 0 && calls == call_to_fail && number == FAILURES_SHORT;
+    return number == FAILURES_SHORT && call_to_fail != 0 && ++calls == call_to_fail;
 }
 
 static int failing_openat(int dir, const char *name, int flags, unsigned mode) {

@@ -11,8 +11,9 @@
 
 extern const ve_os failures_os;
 
-/* As an errno. SHORT: a call that moves bytes moves half of them; others do not fail. MEMORY: not calls count, but what is
- * asked of malloc and its like, and the n-th of these finds no memory; for programs that are linked with tests/fail_memory.c. */
+/* As an errno. SHORT: of the calls that move bytes the n-th moves half of them; others do not count. MEMORY: not calls
+ * count, but what is asked of malloc and its like, and the n-th of these finds no memory; for programs that are linked with
+ * tests/fail_memory.c. */
 enum { FAILURES_SHORT = 100000, FAILURES_MEMORY };
 
 /* The n-th call from now fails with this errno (0: none does). 'lasting': instead, from that call on no byte can be

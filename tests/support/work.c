@@ -323,6 +323,12 @@ bool work_goes_on(const char *path, work_book *book, uint32_t writers, uint32_t 
     return good;
 }
 
+static uint64_t killed;
+
+uint64_t work_deaths(void) {
+    return killed;
+}
+
 int work_in_child(bool (*body)(void *context), void *context) {
     int status = -1;
     fflush(NULL);
@@ -334,6 +340,7 @@ int work_in_child(bool (*body)(void *context), void *context) {
     if (child > 0)
         while (waitpid(child, &status, 0) < 0)
             continue;
+    killed += work_killed(status);
     return status;
 }
 

@@ -65,6 +65,7 @@ bool work_verifies_but_for_a_sync(varve *store);
 bool work_goes_on(const char *path, work_book *book, uint32_t writers, uint32_t next);
 /* Runs 'body' in a child under a time limit; its exit status as waitpid tells it. */
 int work_in_child(bool (*body)(void *context), void *context);
+uint64_t work_deaths(void);     /* how many of these were killed until now */
 bool work_killed(int status);   /* ended by SIGKILL */
 bool work_succeeded(int status);
 /* Numbers that look random and are the same in each run. */
