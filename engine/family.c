@@ -104,8 +104,10 @@ static int link_or_cut(varve *store, ve_index *index, ve_group *group, ve_group_
     }
     if (cycle) {
         ve_group_row *other = ve_group_get(store, index, VF_TABLE_SESSIONS, smallest);
-        if (other == NULL || (result = unlink_parent(store, index, group, other)) < 0)
+        if (other == NULL)
             return VARVE_E_INDEX;
+        if ((result = unlink_parent(store, index, group, other)) < 0)
+            return result;
         mark_cut(other);
     }
     vf_put32(&ve_hot(row)->parent, parent + 1);

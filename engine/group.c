@@ -66,16 +66,17 @@ static bool grow_slots(ve_group *group) {
     if (group->count * 2 < group->slots_room)
         return true;
     size_t room = group->slots_room == 0 ? 1024 : group->slots_room * 2;
-    uint32_t *slots = calloc(room, sizeof *slots);
-    if (slots == NULL)
+    uint32_t *slots = calloc(room, sizeof *slots), *keys = calloc(room, sizeof *keys);
+    if (slots == NULL || keys == NULL) { /* those that are there go on to serve */
+        free(slots);
+        free(keys);
         return false;
+    }
     free(group->slots);
     free(group->keys);
     group->slots = slots;
+    group->keys = keys;
     group->slots_room = room;
-    group->keys = calloc(room, sizeof *group->keys);
-    if (group->keys == NULL)
-        return false;
     for (size_t i = 0; i < group->count; i++) {
         const ve_group_row *row = &group->rows[i];
         put_slot(slots, room, slot_of(group, row->table, row->row), (uint32_t)i + 1);
@@ -90,11 +91,10 @@ static bool grow_slots(ve_group *group) {
 /* Room for one more row in the group; its image is zero. Nothing that was given out moves. */
 static ve_group_row *new_entry(ve_group *group, vf_table table, uint32_t row, bool fresh) {
     uint32_t size = vf_row_size(table);
-    if (group->buffer == NULL) {
-        group->buffer =
-            malloc(GROUP_BYTES); /* reserved, hardly ever touched beyond the first part */
+    if (group->buffer == NULL) /* reserved, hardly ever touched beyond the first part */
+        group->buffer = malloc(GROUP_BYTES);
+    if (group->rows == NULL)
         group->rows = malloc(GROUP_ROWS * sizeof *group->rows);
-    }
     if (group->buffer == NULL || group->rows == NULL || group->count == GROUP_ROWS ||
         group->size + sizeof(vf_redo_entry) + size > GROUP_BYTES || !grow_slots(group))
         return NULL;

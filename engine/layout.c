@@ -187,7 +187,7 @@ static int make_layout(varve *store, const uint8_t *bytes, const vf_manifest_hea
                     : ve_fail_os(store, "%s/seg/%s: cannot be looked at", store->path, name);
     }
     layout->generation = header == NULL ? 0 : vf_get64(header->generation);
-    layout->packed_end = count == 0 ? 0 : layout->file[layout->files - 1]->end;
+    layout->packed_end = layout->files == 0 ? 0 : layout->file[layout->files - 1]->end;
     layout->first_raw = vf_lsn_segment(layout->packed_end) + 1;
     if (result < 0)
         free_layout(store, layout);

@@ -194,7 +194,7 @@ static int os_boot_id(uint8_t ret_id[16]) {
         close(fd);
     int digits = 0;
     for (ssize_t i = 0; i < size && digits < 32; i++) {
-        int c = text[i];
+        int c = (unsigned char)text[i];
         int value = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
         if (value < 0)
             continue;

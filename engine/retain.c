@@ -114,7 +114,7 @@ static int append(retention *r, varve_batch *batch, const size_t *whose) {
 static int say_so(retention *r) {
     varve *store = r->store;
     bool keeps = (r->asked.flags & VARVE_RETAIN_KEEP_SESSIONS) != 0;
-    size_t whose[BATCH_RECORDS];
+    size_t whose[BATCH_RECORDS] = {0};
     varve_batch *batch = NULL;
     int result = varve_batch_new(&batch);
     for (size_t i = 0; i < r->count && result >= 0; i++) {

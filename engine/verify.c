@@ -435,7 +435,7 @@ int varve_verify(varve *store, uint32_t flags,
     if (result < 0)
         return result;
     verification v = {.store = store, .tell = tell_one, .context = context, .tail = ve_tail(store)};
-    ve_layout *layout;
+    ve_layout *layout = NULL;
     if ((result = ve_told_read(store, &v.told)) == VARVE_OK)
         result = ve_layout_keep(store, v.tail, &layout);
     if (result < 0) {

@@ -16,7 +16,7 @@
 #include <xxhash.h>
 
 enum { FILE_MAX = 64 << 20, PICO = 12, MILLI = 3 };
-enum { ID_MODEL = 1, ID_FAST = 2, ID_BASE = 10, ID_ABOVE = 20 };
+enum { ID_MODEL = 1, ID_FAST = 2, ID_BASE = 10, ID_ABOVE = ID_BASE + PRICES };
 
 static const struct pick_rule rules[] = {
     {"*", ID_MODEL},

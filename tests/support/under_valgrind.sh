@@ -1,8 +1,8 @@
 #!/bin/sh
-# Starts a program under valgrind's memcheck: the launcher of the preset "valgrind". Whoever finds a fault writes it into
-# a file of its own, PROGRAM.PROCESS in the folder that $VARVE_FOUND names, and exits with 99; who finds none leaves it
-# empty. Forked children are looked at too.
+# Starts a program under valgrind's memcheck: the launcher of the preset "valgrind". What a process is found to do wrong
+# is in $VARVE_VALGRIND/PROGRAM.STARTED.PROCESS, the same number twice unless it was forked off; it exits with 99 then,
+# unless all it did was to leak. tests/valgrind.sh tells all of it.
 set -eu
 
-exec valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible \
-    --show-leak-kinds=definite,possible --num-callers=24 --log-file="${VARVE_FOUND:-/tmp}/$(basename "$1").%p" "$@"
+exec valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=none --num-callers=24 \
+    --show-leak-kinds=definite,possible --log-file="${VARVE_VALGRIND:?}/$(basename "$1").$$.%p" "$@"
