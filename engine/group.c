@@ -5,6 +5,7 @@
  */
 #include "engine/store.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* Stands in REDO's state while a group that was too large for it is put in place: a death then
@@ -91,6 +92,7 @@ static bool grow_slots(ve_group *group) {
 /* Room for one more row in the group; its image is zero. Nothing that was given out moves. */
 static ve_group_row *new_entry(ve_group *group, vf_table table, uint32_t row, bool fresh) {
     uint32_t size = vf_row_size(table);
+    assert(group->count == 0 || group->rows != NULL);
     if (group->buffer == NULL) /* reserved, hardly ever touched beyond the first part */
         group->buffer = malloc(GROUP_BYTES);
     if (group->rows == NULL)

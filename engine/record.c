@@ -174,7 +174,7 @@ int ve_log_older(varve *store, uint64_t lsn, const vf_frame *frame, uint64_t *re
 
 int ve_log_seek(varve *store, const vf_key *session, uint64_t lsn, uint64_t seq,
                 uint64_t *ret_lsn) {
-    vf_key last = session == NULL ? (vf_key){{0}} : *session;
+    vf_key last = session != NULL ? *session : (vf_key){{0}};
     const vf_key *whose = session == NULL ? NULL : &last;
     while (lsn != 0) {
         vf_frame frame;

@@ -236,21 +236,22 @@ static int write_holes(ve_repair *r, ve_part_of_log *part, ve_pack *pack) {
 }
 
 static int write_part(ve_repair *r, ve_part_of_log *part, uint32_t number) {
-    const ve_packed *from = part->from == NULL ? NULL : part->from->file;
     ve_pack pack;
     int result = ve_pack_begin(&pack, r->store, number,
-                               from == NULL ? VF_TIER_HOT : vf_get32(from->footer.tier) & 1);
+                               part->from == NULL ? VF_TIER_HOT
+                                                  : vf_get32(part->from->file->footer.tier) & 1);
     walk w = {.r = r, .part = part, .pack = &pack};
     if (result == VARVE_OK)
         result = write_rows(r, part, &pack);
     if (result == VARVE_OK)
         result = write_holes(r, part, &pack);
-    if (result == VARVE_OK && from != NULL) {
+    if (result == VARVE_OK && part->from != NULL) {
+        const vf_packed_footer *from = &part->from->file->footer;
         w.file = part->from->file;
         result = walk_runs(&w);
-        pack.footer.raw_bytes = from->footer.raw_bytes;
-        pack.footer.written_total = from->footer.written_total;
-        pack.footer.packed_total = from->footer.packed_total;
+        pack.footer.raw_bytes = from->raw_bytes;
+        pack.footer.written_total = from->written_total;
+        pack.footer.packed_total = from->packed_total;
     }
     vf_put64(&pack.footer.first_lsn, part->first);
     vf_put64(&pack.footer.end_lsn, part->end);

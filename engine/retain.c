@@ -123,7 +123,7 @@ static int say_so(retention *r) {
         old_session *old = &r->old[i];
         if (old->said)
             continue;
-        varve_str machine, id;
+        varve_str machine = {0}, id = {0};
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         int found = ve_read_row(&store->index, VF_TABLE_SESSIONS, old->row, true, image);
         if (found == VARVE_OK)
