@@ -172,7 +172,7 @@ static int blank_inputs(ve_forgetting *f, varve_batch *batch, varve_str id) {
         if (whole && record.frame.kind == VF_KIND_CURSOR &&
             vf_cursor_decode(record.body, record.body_size, &key, &name, &state) == VF_OK &&
             name.size > 0 && is_named_after(f, name, id)) {
-            result = ve_batch_blank_cursor(batch, key);
+            result = ve_of_batch(store, ve_batch_blank_cursor(batch, key));
             f->done.inputs++;
         }
         ve_hold_end(store, &own, before);
@@ -185,7 +185,7 @@ static int blank_inputs(ve_forgetting *f, varve_batch *batch, varve_str id) {
 static int say_so(ve_forgetting *f, varve_str own_machine, varve_str own_id) {
     varve *store = f->store;
     varve_batch *batch = NULL;
-    int result = varve_batch_new(&batch);
+    int result = ve_of_batch(store, varve_batch_new(&batch));
     for (size_t i = 0; i < f->count && result >= 0; i++) {
         uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE] = {0};
         const vf_hot *hot = (const vf_hot *)(const void *)image;
@@ -201,7 +201,8 @@ static int say_so(ve_forgetting *f, varve_str own_machine, varve_str own_id) {
         if (result == VARVE_OK && i > 0 && !said)
             result = ve_identity(store, cold, &machine, &id);
         if (result == VARVE_OK && !said) {
-            result = ve_batch_tombstone(batch, machine, id, UINT64_MAX, VF_GONE_FORGOTTEN);
+            result = ve_of_batch(store, ve_batch_tombstone(batch, machine, id, UINT64_MAX,
+                                                           VF_GONE_FORGOTTEN));
             if (result >= 0)
                 result = blank_inputs(f, batch, id);
             f->done.sessions++;

@@ -76,7 +76,7 @@ static int look_at(reconciliation *r, const varve_session *session) {
     if (process == VARVE_PROCESS_GONE) {
         r->gone++;
         if ((r->flags & VARVE_RECONCILE_DRY_RUN) == 0)
-            result = set_unknown(r->batch, session);
+            result = ve_of_batch(r->store, set_unknown(r->batch, session));
     }
     if (result >= 0 && varve_batch_count(r->batch) >= BATCH_RECORDS)
         result = flush(r->store, r->batch);

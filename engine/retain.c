@@ -116,7 +116,7 @@ static int say_so(retention *r) {
     bool keeps = (r->asked.flags & VARVE_RETAIN_KEEP_SESSIONS) != 0;
     size_t whose[BATCH_RECORDS] = {0};
     varve_batch *batch = NULL;
-    int result = varve_batch_new(&batch);
+    int result = ve_of_batch(store, varve_batch_new(&batch));
     for (size_t i = 0; i < r->count && result >= 0; i++) {
         uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
         const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
@@ -132,8 +132,9 @@ static int say_so(retention *r) {
         if (!named && !lost)
             result = ve_fail(store, found, "%s: who a session is cannot be read", store->path);
         if (named)
-            result = ve_batch_tombstone(batch, machine, id, keeps ? old->last_seq : UINT64_MAX,
-                                        VF_GONE_OLD);
+            result = ve_of_batch(store, ve_batch_tombstone(batch, machine, id,
+                                                           keeps ? old->last_seq : UINT64_MAX,
+                                                           VF_GONE_OLD));
         if (named && result >= 0) {
             whose[result] = i;
             batch->records[result].unless_new = true;

@@ -761,6 +761,10 @@ int ve_batch_tombstone(varve_batch *batch, varve_str machine_id, varve_str sessi
                        uint64_t last_seq, uint64_t why);
 /* Says that nothing is known of an input any more. */
 int ve_batch_blank_cursor(varve_batch *batch, vf_key key);
+/* What a call for a batch has returned, which has no handle to keep a line for. */
+static inline int ve_of_batch(varve *store, int result) {
+    return result < 0 ? ve_fail(store, result, "%s", varve_strerror(result)) : result;
+}
 /* Grows an array to hold 'need' items; false: no memory. */
 bool ve_grow(void *array, size_t *room, size_t need, size_t item_size);
 

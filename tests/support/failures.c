@@ -51,6 +51,8 @@ int failures_maps(void) {
 
 /* Whether this call fails. 'grows': it wants room on the disk. */
 static bool fails(bool grows, bool sync) {
+    if (number == FAILURES_MEMORY)
+        return false;
     calls += !syncs_only || sync;
     bool due = call_to_fail != 0 && (until_told ? grows && calls >= call_to_fail : calls == call_to_fail && (!syncs_only || sync));
     if (due && number == FAILURES_SHORT)
@@ -63,6 +65,13 @@ static bool fails(bool grows, bool sync) {
 /* Whether the call that was just asked about moves only half of its bytes. */
 static bool is_short(void) {
     return call_to_fail != 0 && calls == call_to_fail && number == FAILURES_SHORT;
+}
+
+bool failures_of_memory(void) {
+    if (number != FAILURES_MEMORY || ++calls != call_to_fail)
+        return false;
+    errno = ENOMEM;
+    return true;
 }
 
 static int failing_openat(int dir, const char *name, int flags, unsigned mode) {

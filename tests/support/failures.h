@@ -11,12 +11,17 @@
 
 extern const ve_os failures_os;
 
-enum { FAILURES_SHORT = 100000 }; /* as an errno: a call that moves bytes moves half of them; others do not fail */
+enum {
+    FAILURES_SHORT = 100000, /* as an errno: a call that moves bytes moves half of them; others do not fail */
+    FAILURES_MEMORY          /* not a call: the n-th piece of memory that is asked for is not to be had */
+};
 
 /* The n-th call from now fails with this errno (0: none does). 'lasting': instead, from that call on no byte can be
  * written and no file be made. Giving up a lock never fails but for EINTR: no system does that. */
 void failures_at(uint64_t n, int error, bool lasting);
 uint64_t failures_calls(void); /* so far */
+/* For who gives out memory: whether there is none this time. */
+bool failures_of_memory(void);
 /* Only calls to sync count, and fail. */
 void failures_of_syncs(uint64_t n, int error);
 /* The boot id that the table tells: 0 is the system's own, any other number another boot. */
