@@ -4,6 +4,7 @@
  */
 #include "engine/store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -88,13 +89,17 @@ static void set_control(varve *store, vf_control *control) {
     __atomic_store_n(&store->control, control, __ATOMIC_RELEASE);
 }
 
+bool ve_control_can_retire(varve *store) {
+    return ve_grow(&store->old_controls, &store->old_controls_room, store->old_control_count + 2,
+                   sizeof *store->old_controls);
+}
+
 /* Another thread may be waiting on it: it stays mapped until the handle is closed. */
 void ve_control_retire(varve *store, vf_control *control) {
     if (control == NULL)
         return;
-    if (ve_grow(&store->old_controls, &store->old_controls_room, store->old_control_count + 1,
-                sizeof *store->old_controls))
-        store->old_controls[store->old_control_count++] = control;
+    assert(store->old_control_count < store->old_controls_room);
+    store->old_controls[store->old_control_count++] = control;
 }
 
 void ve_control_let_go(varve *store) {
@@ -143,6 +148,8 @@ int ve_control_open(varve *store) {
     ve_control_let_go(store);
     if (store->distrust)
         return VARVE_OK;
+    if (!ve_control_can_retire(store))
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     int fd = store->os->openat(store->dir, "CONTROL",
                                (store->read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW, 0);
     if (fd < 0)
@@ -190,6 +197,8 @@ static int map_new(varve *store, int fd, void **ret_map) {
 int ve_control_create(varve *store) {
     const ve_os *os = store->os;
     ve_control_let_go(store);
+    if (!ve_control_can_retire(store))
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     int fd = ve_make_file(os, &store->share, store->dir, "CONTROL", O_RDWR);
     if (fd < 0)
         return ve_fail_os(store, "%s/CONTROL: cannot be opened", store->path);

@@ -279,6 +279,12 @@ varve *ve_open_bare(const varve *like, int dir, const char *path) {
     return store;
 }
 
+static int tell_opener(const varve_options *options, const char *line, int error) {
+    if (options->error != NULL && options->error_size > 0)
+        snprintf(options->error, options->error_size, "%s", line);
+    return error;
+}
+
 int ve_open(const ve_os *os, const char *path, const varve_options *options, varve **ret_store) {
     varve_options defaults;
     varve_options_init(&defaults);
@@ -288,7 +294,7 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
         return VARVE_E_ARGUMENT;
     varve *store = new_handle(os, path);
     if (store == NULL)
-        return VARVE_E_NO_MEMORY;
+        return tell_opener(options, varve_strerror(VARVE_E_NO_MEMORY), VARVE_E_NO_MEMORY);
     const char *temp = options->temp_dir != NULL ? options->temp_dir : getenv("TMPDIR");
     store->temp_dir = strdup(temp != NULL && temp[0] != 0 ? temp : "/tmp");
     store->read_only = (options->flags & (VARVE_OPEN_READ_ONLY | VARVE_OPEN_NO_INDEX)) != 0;
@@ -315,9 +321,8 @@ int ve_open(const ve_os *os, const char *path, const varve_options *options, var
     if (result == VARVE_OK)
         result = store->read_only ? open_for_reading(store) : open_for_writing(store);
     if (result < 0) {
-        if (options->error != NULL && options->error_size > 0)
-            snprintf(options->error, options->error_size, "%s",
-                     ve_error(store)[0] != 0 ? ve_error(store) : varve_strerror(result));
+        tell_opener(options, ve_error(store)[0] != 0 ? ve_error(store) : varve_strerror(result),
+                    result);
         varve_close(&store);
         return result;
     }

@@ -371,6 +371,8 @@ int ve_quarantine(varve *store, int dir, const char *name);
 int ve_control_open(varve *store);   /* sets store->control if there is one to be believed */
 int ve_control_create(varve *store); /* under the lock: makes or re-makes it, state 0 */
 void ve_control_let_go(varve *store); /* it stays mapped for threads that look at it */
+/* Room for those that are mapped, CONTROL and bell, to be retired: first of all, as that must not fail. */
+bool ve_control_can_retire(varve *store);
 void ve_control_retire(varve *store, vf_control *control);
 void ve_control_close(varve *store);
 vf_control *ve_control(const varve *store); /* store->control, also out of turn */

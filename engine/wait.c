@@ -18,6 +18,8 @@ static vf_control *bell_of(varve *store) {
         return ve_control(store);
     if (store->bell != NULL || store->no_bell)
         return store->bell;
+    if (!ve_control_can_retire(store))
+        return NULL;
     int fd = store->os->openat(store->dir, "CONTROL", O_RDWR | O_NOFOLLOW, 0);
     struct stat file;
     void *map = MAP_FAILED;
