@@ -201,8 +201,8 @@ static int say_so(ve_forgetting *f, varve_str own_machine, varve_str own_id) {
         if (result == VARVE_OK && i > 0 && !said)
             result = ve_identity(store, cold, &machine, &id);
         if (result == VARVE_OK && !said) {
-            result = ve_of_batch(store, ve_batch_tombstone(batch, machine, id, UINT64_MAX,
-                                                           VF_GONE_FORGOTTEN));
+            result = ve_of_batch(
+                store, ve_batch_tombstone(batch, machine, id, UINT64_MAX, VF_GONE_FORGOTTEN));
             if (result >= 0)
                 result = blank_inputs(f, batch, id);
             f->done.sessions++;
