@@ -4,5 +4,7 @@
 # unless all it did was to leak. tests/valgrind.sh tells all of it.
 set -eu
 
+found=${VARVE_VALGRIND:-$(dirname "$0")/../../build/valgrind/found} # some tests clear the environment
+
 exec valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=none --num-callers=24 \
-    --show-leak-kinds=definite,possible --log-file="${VARVE_VALGRIND:?}/$(basename "$1").$$.%p" "$@"
+    --show-leak-kinds=definite,possible --log-file="$found/$(basename "$1").$$.%p" "$@"
