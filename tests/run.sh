@@ -48,7 +48,7 @@ done
 
 cd "$root"
 if [ -n "$valgrind" ]; then
-    exec tests/valgrind.sh ${VARVE_LONG:+--long} -- "$@"
+    exec tests/valgrind.sh ${VARVE_LONG:+--all} -- "$@"
 fi
 tools/setup.sh ${clang:+"$clang"}
 for preset in ${presets:-release}; do

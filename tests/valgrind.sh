@@ -2,9 +2,9 @@
 # Runs the tests with every program under valgrind's memcheck; tests/run.sh --valgrind does the same. Exits with 1 if a
 # test failed or a process read what it must not, used what nobody wrote, or leaked.
 #
-#   tests/valgrind.sh [--long] [-- CTEST-ARGUMENT...]
+#   tests/valgrind.sh [--all] [-- CTEST-ARGUMENT...]
 #
-#   --long   also the tests that then take most of an hour or more each, and those that can go on for long, do
+#   --all   also the tests that then take most of an hour or more each
 #
 # What processes were found to do is in build/valgrind/found. Of a forked child leaks do not count: it leaves by
 # _exit, and what its parent's threads and frames had does not belong to it.
@@ -22,9 +22,9 @@ long='test_(power|power_lies|fail_calls|flip|repair|repair_kill|repair_random|co
 long="$long|kill|recovery|model|snapshot_deaths|retain|retain_kill|full|mend|place_links|place_processes|merge)"
 long="$long|torture|test_second_reader\.py|test_places\.py"
 
-if [ "${1:-}" = --long ]; then
+unset VARVE_LONG # it would be days
+if [ "${1:-}" = --all ]; then
     shift
-    export VARVE_LONG=1
 else
     left_out="$left_out|($long)\$"
 fi
