@@ -18,9 +18,9 @@ cd "$root"
 left_out='test_(ffi\.py|docs\.sh|manual\.py|install\.sh|readme\.py|abi\.sh|bench\.py|schemas\.py|reference\.py)'
 # The power is cut, a call fails, a bit flips or a process dies at every place there is: thousands of stores and
 # processes, which is for the sanitizers, thirty times as fast.
-long='test_(power|power_lies|fail_calls|flip|repair|repair_kill|repair_random|compact_kill|compact_fail|compact_strikes'
+long='test_(power|power_lies|fail_calls|flip|repair|repair_kill|repair_random|compact|compact_kill|compact_fail|compact_strikes'
 long="$long|kill|recovery|model|snapshot_deaths|retain|retain_kill|full|mend|place_links|place_processes|merge)"
-long="$long|torture|test_second_reader\.py|test_places\.py"
+long="$long|torture|test_append_command\.py|test_second_reader\.py|test_places\.py"
 
 unset VARVE_LONG # it would be days
 if [ "${1:-}" = --all ]; then
