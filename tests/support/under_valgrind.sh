@@ -4,7 +4,8 @@
 # unless all it did was to leak. tests/valgrind.sh tells all of it.
 set -eu
 
-found=${VARVE_VALGRIND:-$(dirname "$0")/../../build/valgrind/found} # some tests clear the environment
+tests=$(dirname "$0")/..
+found=${VARVE_VALGRIND:-$tests/../build/valgrind/found} # some tests clear the environment
 
 exec valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=none --num-callers=24 \
-    --show-leak-kinds=definite,possible --log-file="$found/$(basename "$1").$$.%p" "$@"
+    --show-leak-kinds=definite,possible --suppressions="$tests/valgrind.supp" --log-file="$found/$(basename "$1").$$.%p" "$@"
