@@ -29,7 +29,7 @@ static int fail(int c) {
 }
 
 static int in_turn(int rounds) {
-    double *took = calloc((size_t)(rounds * commands * 2), sizeof *took),
+    double *took = calloc((size_t)rounds * (size_t)commands * 2, sizeof *took),
            *ratio = took + rounds * commands;
     for (int r = -WARM; r < rounds && took != NULL; r++)
         for (int c = 0; c < commands; c++) {
@@ -60,7 +60,7 @@ static int one_of_many(int c, int rounds, double *took) {
 }
 
 static int at_once(int rounds, int parallel) {
-    size_t count = (size_t)(rounds * parallel), size = count * sizeof(double);
+    size_t count = (size_t)rounds * (size_t)parallel, size = count * sizeof(double);
     double *took = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (took == MAP_FAILED)
         return -1;

@@ -145,7 +145,8 @@ static int batch_session(varve_batch *batch, const varve_event *event) {
         return VARVE_E_TOO_BIG;
     if (batch->session_count > 0 && same_session(batch, batch->last_session, id, machine))
         return (int)batch->last_session;
-    size_t need = batch->texts_size + id.size + machine.size;
+    size_t machine_size = machine.ptr == NULL ? 0 : machine.size;
+    size_t need = batch->texts_size + id.size + machine_size;
     if (!grow_slots(batch) || !ve_grow(&batch->texts, &batch->texts_room, need, 1) ||
         !ve_grow(&batch->sessions, &batch->sessions_room, batch->session_count + 1,
                  sizeof *batch->sessions))
@@ -163,11 +164,11 @@ static int batch_session(varve_batch *batch, const varve_event *event) {
                                 .id_size = id.size,
                                 .has_machine = machine.ptr != NULL,
                                 .machine_at = batch->texts_size + id.size,
-                                .machine_size = machine.size,
+                                .machine_size = machine_size,
                                 .hash = hash};
     memcpy(batch->texts + added->id_at, id.ptr, id.size);
-    if (machine.size > 0)
-        memcpy(batch->texts + added->machine_at, machine.ptr, machine.size);
+    if (machine_size > 0)
+        memcpy(batch->texts + added->machine_at, machine.ptr, machine_size);
     batch->texts_size = need;
     batch->last_session = (uint32_t)batch->session_count++;
     batch->slots[slot] = batch->last_session + 1;

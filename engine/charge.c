@@ -158,6 +158,8 @@ static int merge_message(where *w, uint32_t head, vf_usage *one) {
             same = count;
         next = vf_get32(row->next);
     }
+    if (count == 0)
+        return VARVE_E_INDEX; /* it was found by the key of a row that is none */
     if (same == SIZE_MAX && count == VF_USAGE_CHAIN_MAX)
         return add_single(w, one); /* no agent does this: a crafted input may not cost us time */
     vf_usage merged = *one;

@@ -261,7 +261,7 @@ int varve_cursor_state(varve *store, varve_str name, void *ret_state, size_t roo
     ve_record record;
     ve_hold own = {0}, *before = ve_hold_use(store, &own);
     vf_key key;
-    vf_text found, state;
+    vf_text found = {0}, state = {0};
     result = ve_log_record(store, &nobody, vf_get64(image.lsn), &record);
     if (result == VARVE_OK &&
         (record.frame.kind != VF_KIND_CURSOR ||

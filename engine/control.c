@@ -212,7 +212,7 @@ int ve_control_create(varve *store) {
     if (result == VARVE_OK)
         result = map_new(store, fd, &map);
     os->close(fd);
-    if (result < 0)
+    if (result != VARVE_OK)
         return result;
     vf_control *control = map;
     ve_set_word(&control->state, 0);

@@ -28,7 +28,7 @@ static int unlink_parent(varve *store, ve_index *index, ve_group *group, ve_grou
     if (parent == 0)
         return VARVE_OK;
     int result = ve_roll_up(store, index, group, child->row,
-                            (int64_t)-(vf_get64(hot->cost) + vf_get64(hot->cost_children)));
+                            (int64_t) - (vf_get64(hot->cost) + vf_get64(hot->cost_children)));
     ve_group_row *row = ve_group_get(store, index, VF_TABLE_SESSIONS, parent - 1);
     if (result < 0 || row == NULL)
         return VARVE_E_INDEX;
@@ -104,8 +104,10 @@ static int link_or_cut(varve *store, ve_index *index, ve_group *group, ve_group_
     }
     if (cycle) {
         ve_group_row *other = ve_group_get(store, index, VF_TABLE_SESSIONS, smallest);
-        if (other == NULL || (result = unlink_parent(store, index, group, other)) < 0)
+        if (other == NULL)
             return VARVE_E_INDEX;
+        if ((result = unlink_parent(store, index, group, other)) < 0)
+            return result;
         mark_cut(other);
     }
     vf_put32(&ve_hot(row)->parent, parent + 1);
@@ -114,9 +116,9 @@ static int link_or_cut(varve *store, ve_index *index, ve_group *group, ve_group_
     if (up == NULL)
         return VARVE_E_INDEX;
     vf_put32(&ve_hot(up)->children, vf_get32(ve_hot(up)->children) + 1);
-    return ve_roll_up(store, index, group, child,
-                      (int64_t)(vf_get64(ve_hot(row)->cost) +
-                                vf_get64(ve_hot(row)->cost_children)));
+    return ve_roll_up(
+        store, index, group, child,
+        (int64_t)(vf_get64(ve_hot(row)->cost) + vf_get64(ve_hot(row)->cost_children)));
 }
 
 /* The last of a session's ancestors, itself if it has none. */

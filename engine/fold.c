@@ -16,7 +16,7 @@ static int compare64(int64_t a, int64_t b) {
 /* A uid that only says where a record was first stored has no say in the order: it would make that
  * of a copy another one than that of the record itself. */
 static vf_key ordering_uid(const vf_body *body) {
-    return (vf_get32(body->fixed.flags) & VF_EV_ORIGIN) != 0 ? (vf_key){{0}} : body->fixed.uid;
+    return (vf_get32(body->fixed.flags) & VF_EV_ORIGIN) == 0 ? body->fixed.uid : (vf_key){{0}};
 }
 
 int ve_canonical(const vf_frame *a, const vf_body *a_body, const vf_frame *b,

@@ -159,7 +159,7 @@ static int blank_inputs(ve_forgetting *f, varve_batch *batch, varve_str id) {
     int result = VARVE_OK;
     for (uint64_t row = 0; row < rows && result >= 0; row++) {
         vf_cursor_row image;
-        ve_record record;
+        ve_record record = {0};
         vf_key key;
         vf_text name, state;
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
@@ -189,7 +189,7 @@ static int say_so(ve_forgetting *f, varve_str own_machine, varve_str own_id) {
     varve_batch *batch = NULL;
     int result = ve_batch_answer(store, varve_batch_new(&batch));
     for (size_t i = 0; i < f->count && result >= 0; i++) {
-        uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE];
+        uint8_t image[VF_HOT_SIZE + VF_COLD_SIZE] = {0};
         const vf_hot *hot = (const vf_hot *)(const void *)image;
         const vf_cold *cold = (const vf_cold *)(const void *)(image + VF_HOT_SIZE);
         varve_str machine = own_machine, id = own_id;

@@ -5,6 +5,7 @@
  */
 #include "engine/store.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* Stands in REDO's state while a group that was too large for it is put in place: a death then
@@ -67,7 +68,7 @@ static bool grow_slots(ve_group *group) {
         return true;
     size_t room = group->slots_room == 0 ? 1024 : group->slots_room * 2;
     uint32_t *slots = calloc(room, sizeof *slots), *keys = calloc(room, sizeof *keys);
-    if (slots == NULL || keys == NULL) {
+    if (slots == NULL || keys == NULL) { /* those that are there go on to serve */
         free(slots);
         free(keys);
         return false;
@@ -91,9 +92,9 @@ static bool grow_slots(ve_group *group) {
 /* Room for one more row in the group; its image is zero. Nothing that was given out moves. */
 static ve_group_row *new_entry(ve_group *group, vf_table table, uint32_t row, bool fresh) {
     uint32_t size = vf_row_size(table);
-    if (group->buffer == NULL)
-        group->buffer =
-            malloc(GROUP_BYTES); /* reserved, hardly ever touched beyond the first part */
+    assert(group->count == 0 || group->rows != NULL);
+    if (group->buffer == NULL) /* reserved, hardly ever touched beyond the first part */
+        group->buffer = malloc(GROUP_BYTES);
     if (group->rows == NULL)
         group->rows = malloc(GROUP_ROWS * sizeof *group->rows);
     if (group->buffer == NULL || group->rows == NULL || group->count == GROUP_ROWS ||

@@ -50,8 +50,7 @@ static int map_file(varve *store, ve_packed *file) {
     else if ((uint64_t)status.st_size != file->file_size)
         result = ve_fail(store, VARVE_E_CORRUPT,
                          "%s/seg/%s: has another size than the manifest says", store->path, name);
-    else if ((map = store->os->mmap(file->file_size, PROT_READ, MAP_SHARED, fd, 0)) ==
-             MAP_FAILED)
+    else if ((map = store->os->mmap(file->file_size, PROT_READ, MAP_SHARED, fd, 0)) == MAP_FAILED)
         result = ve_fail_os(store, "%s/seg/%s: cannot be mapped", store->path, name);
     store->os->close(fd);
     if (result == VARVE_OK)

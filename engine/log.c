@@ -347,10 +347,11 @@ void ve_log_expect(const varve *store, uint64_t lsn) {
     uint32_t number = vf_lsn_segment(lsn), offset = vf_lsn_offset(lsn);
     const ve_segment *segment =
         number == 0 || number > store->log.count ? NULL : store->log.segment[number - 1];
-    if (segment == NULL || segment->map == NULL || offset + LINES * LINE > segment->file_size)
+    if (segment == NULL || segment->map == NULL ||
+        (uint64_t)offset + LINES * LINE > segment->file_size)
         return;
     for (int line = 0; line < LINES; line++)
-        __builtin_prefetch(segment->map + offset + line * LINE);
+        __builtin_prefetch(segment->map + offset + (size_t)line * LINE);
 }
 
 uint64_t ve_log_first(varve *store) {

@@ -13,8 +13,8 @@
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 #ifdef __linux__
-#include <linux/futex.h>
-#include <sys/syscall.h>
+#    include <linux/futex.h>
+#    include <sys/syscall.h>
 #endif
 #include <time.h>
 #include <unistd.h>
@@ -157,11 +157,11 @@ static void os_sleep(int64_t nanoseconds) {
 
 #ifdef __linux__
 /* Where a long has 32 bits there are two calls: the older one takes times of 32 bits. */
-#ifdef SYS_futex_time64
+#    ifdef SYS_futex_time64
 enum { FUTEX = sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex };
-#else
+#    else
 enum { FUTEX = SYS_futex };
-#endif
+#    endif
 
 static void os_wait(void *word, uint32_t seen, int64_t nanoseconds) {
     struct timespec t = {.tv_sec = (time_t)(nanoseconds / 1000000000),
@@ -194,7 +194,7 @@ static int os_boot_id(uint8_t ret_id[16]) {
         close(fd);
     int digits = 0;
     for (ssize_t i = 0; i < size && digits < 32; i++) {
-        int c = text[i];
+        int c = (unsigned char)text[i];
         int value = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
         if (value < 0)
             continue;

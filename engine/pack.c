@@ -364,8 +364,9 @@ static int write_tables(ve_pack *pack) {
     return write_bytes(pack, pack->plain, used);
 }
 
-/* Sum over the first bytes of the file, as the system has them. 'whole': and what a reader would check before it believes
- * the file; one that was made of a damaged index must not take the place of the log. */
+/* Sum over the first bytes of the file, as the system has them. 'whole': and what a reader would
+ * check before it believes the file; one that was made of a damaged index must not take the place
+ * of the log. */
 static int sum_file(ve_pack *pack, uint64_t size, bool whole, le64 *ret_sum) {
     void *map = pack->store->os->mmap(size, PROT_READ, MAP_SHARED, pack->fd, 0);
     if (map == MAP_FAILED)
@@ -378,7 +379,8 @@ static int sum_file(ve_pack *pack, uint64_t size, bool whole, le64 *ret_sum) {
     pack->store->os->munmap(map, (size_t)size);
     return checked == VF_OK ? VARVE_OK
                             : ve_fail(pack->store, VARVE_E_INDEX,
-                                      "%s/idx: the index does not fit the log, nothing was packed: run varve reindex",
+                                      "%s/idx: the index does not fit the log, nothing was packed: "
+                                      "run varve reindex",
                                       pack->store->path);
 }
 

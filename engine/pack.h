@@ -43,7 +43,7 @@ int ve_pack_begin(ve_pack *pack, varve *store, uint32_t number, uint32_t tier);
 /* The records that follow are of this session; they come in the order of their seq. Sessions come in the order of their
  * rows, the run without session (row UINT32_MAX) last. One without records and pins leaves no trace. */
 int ve_pack_session(ve_pack *pack, vf_key key, vf_key line_key, uint32_t row);
-int ve_pack_record(ve_pack *pack, ve_area area, const ve_record *record);
+int ve_pack_record(ve_pack *pack, ve_area where, const ve_record *record);
 /* Rows of the index: of one table, numbers rising within a call. */
 int ve_pack_rows(ve_pack *pack, vf_table table, const uint32_t *numbers, const uint8_t *images, uint32_t count);
 int ve_pack_hole(ve_pack *pack, uint64_t from, uint64_t to);

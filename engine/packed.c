@@ -183,8 +183,9 @@ static int make_arrival(varve *store, ve_packed *file) {
         return VARVE_OK;
     forget_oldest(store);
     uint64_t records = vf_get64(file->footer.records);
-    ve_arrival *arrival =
-        records < SIZE_MAX / sizeof *arrival ? malloc((size_t)(records + 1) * sizeof *arrival) : NULL;
+    ve_arrival *arrival = records < SIZE_MAX / sizeof *arrival
+                              ? malloc((size_t)(records + 1) * sizeof *arrival)
+                              : NULL;
     if (arrival == NULL)
         return store->trouble = ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     uint32_t count = 0, blocks = vf_get32(file->footer.blocks.count);

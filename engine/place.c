@@ -319,9 +319,8 @@ int ve_make_file(const ve_os *os, const ve_share *share, int dir, const char *na
         fd = os->openat(dir, name, flags | O_EXCL, 0600);
         if (fd >= 0)
             let_in(os, share, fd, 0600 | (share->mode & 066));
-        else if (errno != EEXIST || (flags & O_EXCL) != 0)
-            break;
-        else if ((fd = os->openat(dir, name, flags & ~O_CREAT, 0)) < 0 && errno != ENOENT)
+        else if (errno != EEXIST || (flags & O_EXCL) != 0 ||
+                 ((fd = os->openat(dir, name, flags & ~O_CREAT, 0)) < 0 && errno != ENOENT))
             break;
     }
     return fd;

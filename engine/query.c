@@ -57,7 +57,7 @@ static int identity_of(varve_list *list, uint32_t row, varve_str *ret_machine, v
 }
 
 static void note_prefix(varve_list *list, entry *one) {
-    varve_str machine, id;
+    varve_str machine, id = {0};
     if (one->prefix != 0)
         return;
     ve_hold own = {0}, *outer = ve_hold_use(list->store, &own);
@@ -78,7 +78,7 @@ static int before(void *context, void *a_item, void *b_item) {
     note_prefix(list, b);
     if (a->prefix != b->prefix)
         return a->prefix < b->prefix;
-    varve_str machine[2], id[2];
+    varve_str machine[2] = {0}, id[2] = {0};
     ve_hold own = {0}, *outer = ve_hold_use(list->store, &own);
     int result = identity_of(list, a->row, &machine[0], &id[0]);
     if (result == VARVE_OK)

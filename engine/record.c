@@ -3,6 +3,7 @@
  */
 #include "engine/store.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static int bad_record(varve *store, uint64_t lsn, vf_result result) {
@@ -14,7 +15,7 @@ static int find_record(varve *store, const vf_key *session, uint64_t lsn, bool w
                        ve_record *ret_record) {
     ve_packed *file;
     int packed = ve_layout_file(store, lsn, &file);
-    return packed == 1   ? ve_packed_record(store, file, session, lsn, whole, ret_record)
+    return packed > 0    ? ve_packed_record(store, file, session, lsn, whole, ret_record)
            : packed == 0 ? ve_log_raw(store, lsn, whole, ret_record)
                          : packed;
 }
@@ -33,7 +34,7 @@ int ve_log_frame(varve *store, const vf_key *session, uint64_t lsn, vf_frame *re
     if (ve_is_damage(result) && ve_layout_moved(store))
         result = find_record(store, session, lsn, false, &record);
     ve_hold_end(store, &own, before);
-    if (result == VARVE_OK)
+    if (result >= 0)
         *ret_frame = record.frame;
     return result;
 }
@@ -54,7 +55,7 @@ static int find_ref(varve *store, const vf_key *session, uint64_t lsn, bool whol
     int result = ve_layout_file(store, lsn, &file);
     if (result == 0)
         return ve_log_raw(store, lsn, whole, ret_record);
-    if (result == 1 && /* a pin that is damaged is no loss while the record is whole */
+    if (result > 0 && /* a pin that is damaged is no loss while the record is whole */
         ve_is_damage(result = ve_packed_pin(store, file, session, lsn, ret_record)))
         result = ve_packed_record(store, file, session, lsn, whole, ret_record);
     if (result == VARVE_OK &&
@@ -101,6 +102,7 @@ bool ve_record_fixed(varve *store, const ve_record *record, vf_fixed *ret_fixed)
             memcpy(ret_fixed, record->body, sizeof *ret_fixed);
         return record->body_size >= sizeof *ret_fixed;
     }
+    assert(record->unit != NULL);
     *ret_fixed = record->unit->unit.record[record->place].fixed;
     if ((vf_get16(ret_fixed->reserved) & ~VF_LEFT_PAYLOAD) == 0)
         return true;
@@ -172,7 +174,7 @@ int ve_log_older(varve *store, uint64_t lsn, const vf_frame *frame, uint64_t *re
 
 int ve_log_seek(varve *store, const vf_key *session, uint64_t lsn, uint64_t seq,
                 uint64_t *ret_lsn) {
-    vf_key last = session == NULL ? (vf_key){{0}} : *session;
+    vf_key last = session != NULL ? *session : (vf_key){{0}};
     const vf_key *whose = session == NULL ? NULL : &last;
     while (lsn != 0) {
         vf_frame frame;

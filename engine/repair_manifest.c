@@ -80,7 +80,7 @@ static int read_manifest(ve_repair *r, ve_found_manifest *m) {
             m->flip_byte = bytes[at];
         }
     }
-    if (result == VARVE_OK && m->holds && r->named_generation == 0) {
+    if (result == VARVE_OK && bytes != NULL && m->holds && r->named_generation == 0) {
         size_t count = vf_get32(check.header.entries);
         r->named = calloc(count + 1, sizeof *r->named);
         if (r->named == NULL)

@@ -236,16 +236,17 @@ static int write_holes(ve_repair *r, ve_part_of_log *part, ve_pack *pack) {
 }
 
 static int write_part(ve_repair *r, ve_part_of_log *part, uint32_t number) {
-    const vf_packed_footer *from = part->from == NULL ? NULL : &part->from->file->footer;
     ve_pack pack;
     int result = ve_pack_begin(&pack, r->store, number,
-                               from == NULL ? VF_TIER_HOT : vf_get32(from->tier) & 1);
+                               part->from == NULL ? VF_TIER_HOT
+                                                  : vf_get32(part->from->file->footer.tier) & 1);
     walk w = {.r = r, .part = part, .pack = &pack};
     if (result == VARVE_OK)
         result = write_rows(r, part, &pack);
     if (result == VARVE_OK)
         result = write_holes(r, part, &pack);
-    if (result == VARVE_OK && from != NULL) {
+    if (result == VARVE_OK && part->from != NULL) {
+        const vf_packed_footer *from = &part->from->file->footer;
         w.file = part->from->file;
         result = walk_runs(&w);
         pack.footer.raw_bytes = from->raw_bytes;

@@ -112,7 +112,7 @@ static int append(retention *r, varve_batch *batch, const size_t *whose) {
 static int say_so(retention *r) {
     varve *store = r->store;
     bool keeps = (r->asked.flags & VARVE_RETAIN_KEEP_SESSIONS) != 0;
-    size_t whose[BATCH_RECORDS];
+    size_t whose[BATCH_RECORDS] = {0};
     varve_batch *batch = NULL;
     int result = ve_batch_answer(store, varve_batch_new(&batch));
     for (size_t i = 0; i < r->count && result >= 0; i++) {
@@ -121,7 +121,7 @@ static int say_so(retention *r) {
         old_session *old = &r->old[i];
         if (old->said)
             continue;
-        varve_str machine, id;
+        varve_str machine = {0}, id = {0};
         ve_hold own = {0}, *before = ve_hold_use(store, &own);
         int found = ve_read_row(&store->index, VF_TABLE_SESSIONS, old->row, true, image);
         if (found == VARVE_OK)

@@ -4,6 +4,8 @@
  */
 #include "engine/store.h"
 
+#include <assert.h>
+
 /* ---- Rows that are not there ---- */
 
 /* A single usage row has no key either. */
@@ -61,6 +63,7 @@ int ve_place_row(varve *store, ve_index *index, vf_table table, uint32_t row, bo
         if (has_part(index, table, parts[i]) &&
             (at[parts[i]] = ve_item(index, table, parts[i], row, true)) == NULL)
             return no_room(store, index, table);
+    assert(at[VF_PART_ROWS] != NULL); /* a table has rows */
     if (!fresh && is_same(table, at[VF_PART_ROWS], at[VF_PART_COLD], image))
         return VARVE_OK;
     if (at[VF_PART_CHANGED] != NULL) /* first: who reads the new row finds it changed */

@@ -88,7 +88,8 @@ static int put_packed(ve_snapshot *s) {
     struct stat file;
     const ve_os *os = s->store->os;
     ve_manifest_name(manifest, layout->generation);
-    if (layout->generation == 0 || (s->made && os->fstatat(s->to->dir, manifest, &file, AT_SYMLINK_NOFOLLOW) == 0))
+    if (layout->generation == 0 ||
+        (s->made && os->fstatat(s->to->dir, manifest, &file, AT_SYMLINK_NOFOLLOW) == 0))
         return VARVE_OK; /* the same: that was looked at */
     int result = ve_snapshot_copy(s, manifest, VE_SNAPSHOT_FILE, UINT64_MAX);
     if (result == VARVE_OK &&

@@ -60,7 +60,7 @@ int ve_snapshot_same(ve_snapshot *s, int dir_a, int dir_b, const char *name, uin
     int a = -1, b = -1, result = open_to_read(s, dir_a, name, &a);
     if (result == VARVE_OK)
         result = open_to_read(s, dir_b, name, &b);
-    uint8_t *buffer = result == VARVE_OK ? malloc(2 * COPY_BUFFER) : NULL;
+    uint8_t *buffer = result == VARVE_OK ? malloc((size_t)2 * COPY_BUFFER) : NULL;
     if (result == VARVE_OK && buffer == NULL)
         result = ve_fail(s->store, VARVE_E_NO_MEMORY, "no memory");
     if (result == VARVE_OK)

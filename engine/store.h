@@ -312,10 +312,19 @@ bool ve_turn_end(varve *store); /* false: another thread is inside, for ever if 
     varve *name __attribute__((cleanup(ve_turn_leave), unused)) = ve_turn_take(store)
 char *ve_error(varve *store); /* this thread's text, VE_ERROR_SIZE */
 void ve_errors_free(varve *store);
-/* Keeps the line for varve_last_error and returns 'error'. */
+/* Keeps the line for varve_last_error and returns 'error', which is below 0. */
 int ve_fail(varve *store, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same for a failed system call: chooses the error by errno, adds its text. */
 int ve_fail_os(varve *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#ifdef __clang_analyzer__ /* it sees one file at a time, and takes what fails for what may have succeeded */
+static inline int ve_below_0(int error) {
+    if (error >= 0)
+        __builtin_unreachable();
+    return error;
+}
+#    define ve_fail(...) ve_below_0(ve_fail(__VA_ARGS__))
+#    define ve_fail_os(...) ve_below_0(ve_fail_os(__VA_ARGS__))
+#endif
 void ve_say(varve *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* 0, or VARVE_E_FORKED. Every public call begins with it, in its turn. */
 int ve_enter(varve *store);
@@ -612,7 +621,7 @@ int ve_redo(varve *store, ve_index *index, uint64_t *ret_applied);
 /* ---- fold.c, lifecycle.c, family.c, charge.c ---- */
 
 /* One record into the group's rows. */
-int ve_fold(varve *store, ve_index *index, ve_group *group, const ve_record *record);
+int ve_fold(varve *store, ve_index *index, ve_group *group, const ve_record *from);
 /* What is due once a group: life cycles, resolved counters, roll-ups. */
 int ve_fold_settle(varve *store, ve_index *index, ve_group *group);
 /* Folds the log from 'from' to 'to' into the index, group by group. 'applied': word to move along,

@@ -4,6 +4,7 @@
  */
 #include "engine/store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -94,7 +95,8 @@ const char *varve_last_error(const varve *store) {
     return store == NULL ? "" : ve_error((varve *)(uintptr_t)store);
 }
 
-int ve_fail(varve *store, int error, const char *format, ...) {
+int(ve_fail)(varve *store, int error, const char *format, ...) {
+    assert(error < 0);
     char text[VE_ERROR_SIZE]; /* the text may quote itself */
     va_list arguments;
     va_start(arguments, format);
@@ -129,7 +131,7 @@ static int error_of_errno(int number) {
     }
 }
 
-int ve_fail_os(varve *store, const char *format, ...) {
+int(ve_fail_os)(varve *store, const char *format, ...) {
     int number = errno;
     char text[VE_ERROR_SIZE];
     va_list arguments;

@@ -441,7 +441,7 @@ int varve_verify(varve *store, uint32_t flags,
     if (result < 0)
         return result;
     verification v = {.store = store, .tell = tell_one, .context = context, .tail = ve_tail(store)};
-    ve_layout *layout;
+    ve_layout *layout = NULL;
     store->starved = false;
     store->trouble = 0;
     if ((result = ve_told_read(store, &v.told)) == VARVE_OK)

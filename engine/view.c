@@ -78,7 +78,7 @@ ve_boot ve_boot_of(const ve_os *os, varve_str text) {
     if (text.ptr == NULL || os->boot_id(own) < 0)
         return VE_BOOT_UNSAID;
     for (size_t i = 0; i < text.size; i++) {
-        int c = text.ptr[i];
+        int c = (unsigned char)text.ptr[i];
         int value = c >= '0' && c <= '9'   ? c - '0'
                     : c >= 'a' && c <= 'f' ? c - 'a' + 10
                     : c >= 'A' && c <= 'F' ? c - 'A' + 10

@@ -61,6 +61,7 @@ _Static_assert(offsetof(vf_frame, chain) == 56, "frame.chain");
 _Static_assert(offsetof(vf_frame, body_sum) == 60, "frame.body_sum");
 
 static inline uint64_t vf_lsn(uint32_t segment, uint32_t offset) {
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): it takes 64 bits for 32 */
     return (uint64_t)segment << 32 | offset;
 }
 static inline uint32_t vf_lsn_segment(uint64_t lsn) {

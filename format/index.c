@@ -35,7 +35,9 @@ const char *vf_table_name(vf_table table) {
 
 char vf_part_letter(vf_part part) {
     static const char letters[VF_PARTS] = {'r', 'c', 'w', 'o', 'l'};
-    return (unsigned)part < VF_PARTS ? letters[part] : '\0';
+    if ((unsigned)part >= VF_PARTS)
+        return '\0';
+    return letters[part];
 }
 
 uint32_t vf_table_geometry(vf_table table, vf_part part, uint64_t *ret_base, uint64_t *ret_cap) {

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Installs what is missing, builds, and runs every test. With no preset named: release.
 #
-#   tests/run.sh [--release] [--debug] [--asan] [--tsan] [--clang] [--all] [--long] [-- CTEST-ARGUMENT...]
+#   tests/run.sh [--release] [--debug] [--asan] [--tsan] [--clang] [--all] [--valgrind] [--long] [-- CTEST-ARGUMENT...]
 #
-#   --asan    AddressSanitizer and UndefinedBehaviorSanitizer
-#   --tsan    ThreadSanitizer
-#   --clang   release, compiled by clang
-#   --all     each of the five in turn
-#   --long    VARVE_LONG=1: the tests that can go on for long, do
+#   --asan      AddressSanitizer and UndefinedBehaviorSanitizer
+#   --tsan      ThreadSanitizer
+#   --clang     release, compiled by clang
+#   --all       each of the five in turn
+#   --valgrind  under valgrind's memcheck, as tests/valgrind.sh says
+#   --long      VARVE_LONG=1: the tests that can go on for long, do
 #
 # Whatever follows "--" goes to ctest: tests/run.sh --asan -- -R test_import
 set -eu
@@ -15,6 +16,7 @@ set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 presets=""
 clang=""
+valgrind=""
 timeout=300
 
 while [ $# -gt 0 ]; do
@@ -26,6 +28,7 @@ while [ $# -gt 0 ]; do
             ;;
         --clang) presets="$presets clang" clang=--clang ;;
         --all) presets="release debug asan tsan clang" clang=--clang timeout=1500 ;;
+        --valgrind) valgrind=yes ;;
         --long)
             VARVE_LONG=1
             export VARVE_LONG
@@ -44,6 +47,9 @@ while [ $# -gt 0 ]; do
 done
 
 cd "$root"
+if [ -n "$valgrind" ]; then
+    exec tests/valgrind.sh ${VARVE_LONG:+--all} -- "$@"
+fi
 tools/setup.sh ${clang:+"$clang"}
 for preset in ${presets:-release}; do
     cmake --preset "$preset" -DVARVE_WERROR=ON -DVARVE_TESTS=ON -DVARVE_TEST_TIMEOUT="$timeout"

@@ -260,6 +260,25 @@ static void bad_events_are_refused_and_change_nothing(void **state) {
     scratch_free(path);
 }
 
+static void a_machine_that_is_not_named_is_the_stores_own_whatever_its_size(void **state) {
+    (void)state;
+    char *path = scratch_new();
+    varve *store = scratch_open(path, 0);
+    for (int i = 0; i < 2; i++) {
+        varve_batch *batch;
+        varve_batch_new(&batch);
+        varve_event event = scratch_event("s", "user");
+        event.machine_id = (varve_str){NULL, i == 0 ? 0 : 1 << 20};
+        assert_int_equal(varve_batch_add(batch, &event), 0);
+        assert_int_equal(varve_append(store, batch, VARVE_NONE, NULL), VARVE_OK);
+        varve_batch_free(&batch);
+    }
+    assert_int_equal(scratch_session(store, "s").events, 2);
+    scratch_verify(store);
+    varve_close(&store);
+    scratch_free(path);
+}
+
 static void a_handle_does_not_work_in_a_child_process(void **state) {
     (void)state;
     if (!scratch_can_wipe())
@@ -317,6 +336,7 @@ int main(void) {
         cmocka_unit_test(a_cursor_sees_the_store_as_it_was_when_it_was_opened),
         cmocka_unit_test(a_reader_without_index_folds_the_same_sessions_from_the_log),
         cmocka_unit_test(bad_events_are_refused_and_change_nothing),
+        cmocka_unit_test(a_machine_that_is_not_named_is_the_stores_own_whatever_its_size),
         cmocka_unit_test(a_handle_does_not_work_in_a_child_process),
         cmocka_unit_test(cursors_of_inputs_keep_what_was_said_last),
     };

@@ -13,7 +13,7 @@ enum { STRING_MAX = 16384 };
 
 enum place {
     AT_TEXT = 1, /* + enum otel_text: a field of the record */
-    AT_EXPORT = 100,
+    AT_EXPORT = AT_TEXT + OT_TEXTS,
     AT_GROUP, /* resourceLogs[], resourceSpans[] */
     AT_SCOPES,
     AT_RESOURCE,

@@ -16,7 +16,8 @@
 #include <xxhash.h>
 
 enum { FILE_MAX = 64 << 20, PICO = 12, MILLI = 3 };
-enum { ID_MODEL = 1, ID_FAST = 2, ID_BASE = 10, ID_ABOVE = 20 };
+enum { FAST_MAX = 100 * 1000 }; /* thousandths */
+enum { ID_MODEL = 1, ID_FAST = 2, ID_BASE = 10, ID_ABOVE = ID_BASE + PRICES };
 
 static const struct pick_rule rules[] = {
     {"*", ID_MODEL},
@@ -78,7 +79,7 @@ static void take(void *context, int id, enum pick_kind kind, const char *text, s
                number > PRICE_MAX) {
         return;
     } else if (id == ID_FAST) {
-        made->row.fast = number <= 100 * 1000 ? (int32_t)number : 0;
+        made->row.fast = number <= FAST_MAX ? (int32_t)number : 0;
     } else if (id >= ID_ABOVE) {
         made->row.above[id - ID_ABOVE] = number;
     } else {

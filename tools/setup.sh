@@ -6,6 +6,8 @@
 #   tools/setup.sh             everything: compiler, CMake, libraries, what the tests use
 #   tools/setup.sh --build     without what only the tests use
 #   tools/setup.sh --clang     clang as well, for the presets that want it
+#   tools/setup.sh --static    clang-tidy and cppcheck as well, for tests/static.sh
+#   tools/setup.sh --valgrind  valgrind as well, for tests/valgrind.sh
 #   tools/setup.sh --check     install nothing, only say what is missing
 #
 # Exit: 0 all is there, 1 something is missing (--check), 2 usage, 3 it could not be installed.
@@ -29,9 +31,11 @@ while [ $# -gt 0 ]; do
     case $1 in
         --build) test_libraries="" test_commands="" test_modules="" ;;
         --clang) clang_too=yes ;;
+        --static) test_commands="$test_commands clang clang-tidy cppcheck" ;;
+        --valgrind) test_commands="$test_commands valgrind" ;;
         --check) check_only=yes ;;
         *)
-            say "usage: tools/setup.sh [--build] [--clang] [--check]"
+            say "usage: tools/setup.sh [--build] [--clang] [--static] [--valgrind] [--check]"
             exit 2
             ;;
     esac
@@ -118,6 +122,7 @@ package() {
         debian:abidw) echo abigail-tools ;;
 
         fedora:compiler) echo gcc ;;
+        fedora:clang-tidy) echo clang-tools-extra ;;
         fedora:pkg-config) echo pkgconf-pkg-config ;;
         fedora:libxxhash) echo xxhash-devel ;;
         fedora:libzstd) echo libzstd-devel ;;
@@ -125,12 +130,14 @@ package() {
         fedora:cmocka) echo libcmocka-devel ;;
 
         arch:compiler) echo gcc ;;
+        arch:clang-tidy) echo clang ;;
         arch:pkg-config) echo pkgconf ;;
         arch:libxxhash) echo xxhash ;;
         arch:libzstd) echo zstd ;;
         arch:python3) echo python ;;
         arch:python3-jsonschema) echo python-jsonschema ;;
 
+        alpine:clang-tidy) echo clang-extra-tools ;;
         alpine:compiler) echo "gcc musl-dev linux-headers" ;;
         alpine:pkg-config) echo pkgconf ;;
         alpine:libxxhash) echo xxhash-dev ;;

@@ -18,7 +18,7 @@ typedef struct crew_member {
 
 /* Runs 'work' for each: it prepares, calls crew_start, and works. NULL: no memory. Members hold
  * until crew_free. */
-crew_member *crew_run(const options *o, uint64_t count, int (*work)(crew_member *member));
+crew_member *crew_run(const options *o, uint64_t count, int (*job)(crew_member *member));
 /* Waits until all are there. A member that failed before comes here too. */
 void crew_start(crew_member *member);
 void crew_free(crew_member **crew, uint64_t count);

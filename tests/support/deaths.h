@@ -30,6 +30,6 @@ uint64_t deaths_stores(void);
 void deaths_unwatch(void);
 
 /* The boot id that the table tells: 0 is the system's own, any other number another boot. */
-void deaths_boot(uint8_t boot);
+void deaths_boot(uint8_t number);
 
 #endif

@@ -24,7 +24,7 @@ bool failures_memory(void);    /* asked by whoever allocates: whether there is n
 /* Only calls to sync count, and fail. */
 void failures_of_syncs(uint64_t n, int error);
 /* The boot id that the table tells: 0 is the system's own, any other number another boot. */
-void failures_boot(uint8_t boot);
+void failures_boot(uint8_t other);
 void failures_now(int64_t now); /* what the clock says from now on; 0: the system's */
 int failures_descriptors(void); /* opened through the table, and not closed */
 int failures_maps(void);        /* mapped, and not unmapped */
