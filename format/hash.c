@@ -7,6 +7,9 @@
 #include "format/hash_wide.h"
 #include "format/le.h"
 
+#ifdef VF_WIDE
+#    include <sys/platform/x86.h> /* what the C library knows already: to ask the processor takes long in a virtual machine */
+#endif
 #include <xxhash.h>
 
 enum { SHORT_MAX = 240 }; /* longer ones are hashed by stripes */
@@ -46,7 +49,7 @@ static vf_key hash_parts(const vf_piece *parts, size_t count) {
 
 uint64_t vf_sum64(const void *data, size_t size, uint64_t seed) {
 #ifdef VF_WIDE
-    if (size > SHORT_MAX && __builtin_cpu_supports("avx2"))
+    if (size > SHORT_MAX && CPU_FEATURE_ACTIVE(AVX2))
         return vf_sum64_wide(data, size, seed);
 #endif
     return XXH3_64bits_withSeed(data, size, seed);
