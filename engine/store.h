@@ -128,7 +128,7 @@ typedef struct ve_hold {
 
 enum { VE_UNIT_SLOTS = 1024 };
 typedef struct ve_units {
-    ve_unit *slot[VE_UNIT_SLOTS];
+    ve_unit **slot; /* VE_UNIT_SLOTS of them; NULL: no unit was asked for yet */
     size_t bytes;
     uint64_t clock;
     size_t bytes_max;
@@ -289,7 +289,7 @@ struct varve {
     uint32_t write_segment;
     ve_index index;
     ve_group group;
-    ve_uids uids[VE_UID_SETS];
+    ve_uids *uids; /* VE_UID_SETS of them; NULL: none was asked for yet */
     uint64_t uid_clock;
     atomic_bool starved; /* memory was missing since this was set to false */
     int trouble; /* VARVE_E_*: the system failed while something was looked up: what was not found

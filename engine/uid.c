@@ -16,8 +16,10 @@ static void drop(ve_uids *set) {
 }
 
 void ve_uid_free(varve *store) {
-    for (int i = 0; i < VE_UID_SETS; i++)
+    for (int i = 0; store->uids != NULL && i < VE_UID_SETS; i++)
         drop(&store->uids[i]);
+    free(store->uids);
+    store->uids = NULL;
 }
 
 static size_t place(const ve_uids *set, vf_key uid) {
@@ -60,7 +62,10 @@ static bool has(const ve_uids *set, vf_key uid) {
     return set->room > 0 && !vf_key_is_zero(uid) && vf_key_equal(set->slot[place(set, uid)], uid);
 }
 
+/* NULL: no memory. */
 static ve_uids *set_of(varve *store, vf_key session) {
+    if (store->uids == NULL && (store->uids = calloc(VE_UID_SETS, sizeof *store->uids)) == NULL)
+        return NULL;
     ve_uids *oldest = &store->uids[0];
     for (int i = 0; i < VE_UID_SETS; i++) {
         ve_uids *set = &store->uids[i];
@@ -196,6 +201,8 @@ static int check_session(varve *store, varve_batch *batch, uint32_t number) {
     ve_uids *set = set_of(store, session->key);
     ve_uids met = {0};
     vf_hot hot;
+    if (set == NULL)
+        return ve_fail(store, VARVE_E_NO_MEMORY, "no memory");
     uint32_t row =
         session->known ? ve_find(&store->index, VF_TABLE_SESSIONS, session->key) : UINT32_MAX;
     bool read = row != UINT32_MAX &&

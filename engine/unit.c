@@ -71,7 +71,7 @@ static void free_unit(ve_units *units, ve_unit *unit) {
 }
 
 void ve_units_forget(varve *store, const ve_packed *file) {
-    for (size_t s = 0; s < VE_UNIT_SLOTS; s++)
+    for (size_t s = 0; store->units.slot != NULL && s < VE_UNIT_SLOTS; s++)
         for (ve_unit **at = &store->units.slot[s]; *at != NULL;) {
             ve_unit *unit = *at;
             if (unit->file != file) {
@@ -85,13 +85,15 @@ void ve_units_forget(varve *store, const ve_packed *file) {
 
 void ve_units_close(varve *store) {
     ve_hold_free(store, &store->own_hold);
-    for (size_t s = 0; s < VE_UNIT_SLOTS; s++)
+    for (size_t s = 0; store->units.slot != NULL && s < VE_UNIT_SLOTS; s++)
         while (store->units.slot[s] != NULL) {
             ve_unit *unit = store->units.slot[s];
             store->units.slot[s] = unit->next;
             free_unit(&store->units, unit);
         }
-    ZSTD_freeDCtx(store->units.zstd);
+    if (store->units.zstd != NULL) /* else its code need not be read in */
+        ZSTD_freeDCtx(store->units.zstd);
+    free(store->units.slot);
     free(store->units.scratch);
     free(store->units.spare);
     store->units = (ve_units){0};
@@ -191,6 +193,10 @@ ve_unit *ve_unit_get(varve *store, ve_packed *file, ve_area area, uint32_t id, b
     const vf_array *blocks = area == VE_AREA_MAIN ? &file->footer.blocks : &file->footer.pins;
     uint32_t block = vf_packed_block_of(file->map, blocks, id);
     vf_block_entry entry;
+    if (units->slot == NULL && (units->slot = calloc(VE_UNIT_SLOTS, sizeof(ve_unit *))) == NULL) {
+        *ret_error = no_memory(store);
+        return NULL;
+    }
     ve_unit **slot = &units->slot[slot_of(file, area, block)], *unit = *slot;
     while (unit != NULL && (unit->file != file || unit->area != area || unit->block != block))
         unit = unit->next;
