@@ -600,7 +600,7 @@ int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row 
                 .from = from,
                 .session = &key,
                 .paid = paid};
-    if (store->met == NULL)
+    if (store->met == NULL && store->folded++ >= VE_MET_FROM)
         store->met = calloc(VE_MET, sizeof *store->met); /* NULL: it is looked up each time */
     if (store->met != NULL)
         store->met[ve_met_slot(r.lsn)] = (ve_met){r.lsn, vf_get_i64(frame->time)};

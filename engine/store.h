@@ -225,7 +225,7 @@ typedef struct ve_error_text {
 } ve_error_text;
 
 /* A record that was folded lately, and when it happened. */
-enum { VE_MET = 4096 };
+enum { VE_MET = 4096, VE_MET_FROM = 100 };
 typedef struct {
     uint64_t lsn; /* 0 = none */
     int64_t time;
@@ -277,7 +277,8 @@ struct varve {
         const struct ve_piece *next; /* at lsn 'at' */
         uint64_t at, end;
     } own; /* what this handle is just appending: folded as it lies in memory, not read through again */
-    ve_met *met; /* VE_MET of them, by ve_met_slot; NULL = none yet */
+    ve_met *met; /* VE_MET of them, by ve_met_slot; NULL = none yet: who folds little does without */
+    uint32_t folded; /* records until then */
 
     ve_log log;
     ve_layout *oldest, *layout; /* all that are in use; the one in force. NULL = not read yet */
