@@ -42,6 +42,16 @@ class Wrong(Exception):
     """What keeps a mutation from being tried."""
 
 
+def expression(text):
+    """That finds the text, however it is laid out."""
+    pattern = last = ""
+    for token in re.findall(r"\w+|[^\w\s]", text):
+        between = r"\s+" if re.match(r"\w", last) and re.match(r"\w", token) else r"\s*" if last else ""
+        pattern += between + re.escape(token)
+        last = token
+    return pattern
+
+
 @dataclasses.dataclass
 class Mutation:
     family: str
@@ -58,9 +68,7 @@ class Mutation:
             path = tree / name
             if path not in texts:
                 before[path] = texts[path] = path.read_text()
-            # an expression for the words, whatever white space is between them
-            pattern = r"\s+".join(re.escape(word) for word in old.split())
-            found = list(re.finditer(pattern, texts[path]))
+            found = list(re.finditer(expression(old), texts[path]))
             if len(found) != 1:
                 raise Wrong(f"does not apply: {name} has {len(found)} times: {' '.join(old.split())[:100]}")
             start, end = found[0].span()
