@@ -43,7 +43,8 @@ static bool grow(ve_uids *set) {
         if (!vf_key_is_zero(set->slot[i]))
             more.slot[place(&more, set->slot[i])] = set->slot[i];
     free(set->slot);
-    *set = more;
+    set->slot = more.slot;
+    set->room = more.room;
     return true;
 }
 
