@@ -17,8 +17,9 @@ mirror=http://deb.debian.org/debian
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 libraries="libc6-dev libzstd-dev libxxhash-dev libyajl-dev libcmocka-dev"
 # What another target says nothing new of, or cannot: pages are made where the command runs, programs outside by
-# this machine's compiler, what python loads is this machine's; and some tests start programs by themselves.
-left_out='test_manual|test_install|test_readme|test_ffi|test_abi|test_docs'
+# this machine's compiler, what python loads is this machine's; some tests start programs by themselves; and it is
+# this machine that is measured.
+left_out='test_manual|test_install|test_readme|test_ffi|test_abi|test_docs|test_bench|test_mutations'
 left_out+='|test_reference|test_schemas|test_views_fields|test_hook|test_places\.py'
 # qemu says that it wipes a page in a child, and does not.
 left_out_of_qemu='|test_threads|test_place_processes'
