@@ -39,8 +39,8 @@ def import_samples(store, data=SAMPLES / "claude" / "projects"):
 
 def generate(store):
     """Every optional field there and absent: tests/support/view_store.c makes the store."""
-    program = VARVE.parent / "tests" / "test_session_views"
-    subprocess.run([str(program), str(store)], check=True)
+    program = os.environ.get("SESSION_VIEWS") or str(VARVE.parent / "tests" / "test_session_views")
+    subprocess.run([program, str(store)], check=True)
 
 
 class ViewTest(unittest.TestCase):
