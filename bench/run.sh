@@ -49,9 +49,13 @@ cmake -S "$root" --preset release -DVARVE_BENCH=ON | grep "Left out" || true
 cmake --build "$build" -j "$(nproc)" >/dev/null
 
 if [ "$what" = beside ]; then
-    result=0
-    "$bench/varve-bench" run --out varve-bench.json "$@" || result=$?
-    "$bench/varve-bench" report varve-bench.json --html varve-bench.html --markdown varve-bench.md
+    result=0 out=varve-bench.json before=""
+    for word; do
+        [ "$before" != --out ] || out=$word
+        before=$word
+    done
+    "$bench/varve-bench" run "$@" --out "$out" || result=$?
+    "$bench/varve-bench" report "$out" --html "${out%.json}.html" --markdown "${out%.json}.md"
     exit "$result"
 fi
 
