@@ -80,6 +80,10 @@ uint64_t ve_tail(const varve *store) {
     return store->control != NULL ? ve_word(&store->control->tail) : store->private_tail;
 }
 
+uint64_t ve_applied(const varve *store) {
+    return store->control != NULL ? ve_word(&store->control->applied) : UINT64_MAX;
+}
+
 vf_control *ve_control(const varve *store) {
     return __atomic_load_n(&store->control, __ATOMIC_ACQUIRE);
 }

@@ -50,10 +50,15 @@ struct varve_cursor {
     ve_hold hold;      /* what was given last */
 };
 
+/* With the events these are the records that a session's chain leads through. */
+static bool is_setting(uint8_t kind) {
+    return kind == VF_KIND_SESSION || kind == VF_KIND_FORK || kind == VF_KIND_REWIND ||
+           kind == VF_KIND_TOMBSTONE;
+}
+
 static bool wanted_kind(const varve_cursor *cursor, uint8_t kind) {
-    bool setting = kind == VF_KIND_SESSION || kind == VF_KIND_FORK || kind == VF_KIND_REWIND ||
-                   kind == VF_KIND_TOMBSTONE;
-    return kind == VF_KIND_EVENT || (setting && (cursor->flags & VARVE_CURSOR_SETTINGS) != 0);
+    return kind == VF_KIND_EVENT ||
+           (is_setting(kind) && (cursor->flags & VARVE_CURSOR_SETTINGS) != 0);
 }
 
 /* ---- Opening ---- */
@@ -161,9 +166,8 @@ static int find_newest(varve_cursor *cursor, uint64_t from, uint64_t *last) {
            (found = ve_log_next(cursor->store, from, cursor->tail, &record, NULL)) == 1) {
         from = record.lsn + vf_get32(record.frame.length);
         uint8_t kind = record.frame.kind;
-        bool chained = kind == VF_KIND_EVENT || kind == VF_KIND_SESSION || kind == VF_KIND_FORK ||
-                       kind == VF_KIND_REWIND || kind == VF_KIND_TOMBSTONE;
-        if (chained && vf_key_equal(record.frame.session, cursor->session))
+        if ((kind == VF_KIND_EVENT || is_setting(kind)) &&
+            vf_key_equal(record.frame.session, cursor->session))
             *last = record.lsn;
     }
     return found < 0 ? found : VARVE_OK;
@@ -173,7 +177,7 @@ int ve_cursor_session(varve *store, vf_key key, uint64_t from_seq, uint64_t afte
                       uint32_t flags, varve_cursor **ret_cursor) {
     vf_hot hot = {0};
     uint32_t row;
-    uint64_t applied = store->control == NULL ? UINT64_MAX : ve_word(&store->control->applied);
+    uint64_t applied = ve_applied(store);
     int result = ve_look_up(store, VF_TABLE_SESSIONS, key, &row);
     if (result < 0)
         return result;

@@ -140,7 +140,7 @@ static int fill_identity(varve *store, vf_key key, varve_event *ret) {
         ret->session_id = (varve_str){hold->identity + hold->machine_size, hold->id_size};
         return VARVE_OK;
     }
-    uint64_t applied = store->control == NULL ? UINT64_MAX : ve_word(&store->control->applied);
+    uint64_t applied = ve_applied(store);
     int before = store->trouble;
     store->trouble = 0;
     uint32_t row = ve_find(&store->index, VF_TABLE_SESSIONS, key);

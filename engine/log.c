@@ -342,16 +342,21 @@ int ve_log_raw(varve *store, uint64_t lsn, bool whole, ve_record *ret) {
     return VARVE_OK;
 }
 
+/* Bytes that are read soon are fetched into the processor's cache. */
+static void fetch(const uint8_t *bytes, size_t size) {
+    enum { LINE = 64 };
+    for (size_t at = 0; at < size; at += LINE)
+        __builtin_prefetch(bytes + at);
+}
+
 void ve_log_expect(const varve *store, uint64_t lsn) {
-    enum { LINES = 6, LINE = 64 }; /* the processor goes on by itself */
+    enum { SIZE = 384 }; /* the processor goes on by itself */
     uint32_t number = vf_lsn_segment(lsn), offset = vf_lsn_offset(lsn);
     const ve_segment *segment =
         number == 0 || number > store->log.count ? NULL : store->log.segment[number - 1];
-    if (segment == NULL || segment->map == NULL ||
-        (uint64_t)offset + LINES * LINE > segment->file_size)
+    if (segment == NULL || segment->map == NULL || (uint64_t)offset + SIZE > segment->file_size)
         return;
-    for (int line = 0; line < LINES; line++)
-        __builtin_prefetch(segment->map + offset + (size_t)line * LINE);
+    fetch(segment->map + offset, SIZE);
 }
 
 uint64_t ve_log_first(varve *store) {
@@ -398,11 +403,10 @@ static int next_packed(varve *store, const ve_layout *layout, uint64_t *lsn, uin
 
 /* The record that this handle is just appending, from its memory: its sums were just made. */
 static void next_own(varve *store, ve_record *ret) {
-    enum { AHEAD = 512, LINE = 64 }; /* what the next one says of itself, before its payload */
+    enum { AHEAD = 512 }; /* what the next one says of itself, before its payload */
     const ve_piece *piece = store->own.next++;
     if (store->own.at + piece->length < store->own.end)
-        for (uint32_t at = 0; at < AHEAD && at < piece[1].length; at += LINE)
-            __builtin_prefetch(piece[1].at + at);
+        fetch(piece[1].at, piece[1].length < AHEAD ? piece[1].length : AHEAD);
     memcpy(&ret->frame, piece->at, sizeof ret->frame);
     ret->lsn = store->own.at;
     ret->body = piece->at + VF_FRAME_SIZE;

@@ -231,13 +231,9 @@ static int open_cursor(merging *m, varve_cursor **ret_cursor) {
     if (result < 0)
         return from_failed(m, result);
     uint64_t tail = ve_tail(from);
-    for (int i = 0; from->control != NULL && ve_word(&from->control->applied) < tail; i++) {
-        if (i >= WAITS)
-            return ve_fail(m->store, VARVE_E_BUSY,
-                           "%s: its index does not follow its log now: try again later",
-                           from->path);
-        from->os->sleep(WAIT_NS);
-    }
+    if (!ve_await_index(from, tail, WAITS, WAIT_NS))
+        return ve_fail(m->store, VARVE_E_BUSY,
+                       "%s: its index does not follow its log now: try again later", from->path);
     result = ve_cursor_store(from, 0, tail, VARVE_CURSOR_SETTINGS, ret_cursor);
     return result < 0 ? from_failed(m, result) : VARVE_OK;
 }

@@ -377,17 +377,8 @@ static int open_sources(ve_query *query) {
     return VARVE_OK;
 }
 
-/* Which framework a session has stands in its row. A writer that lives makes it follow at once. */
-static void await_index(const ve_query *query) {
-    enum { TIMES = 100, PAUSE = 100000 /* ns */ };
-    varve *store = query->store;
-    for (int i = 0;
-         i < TIMES && store->control != NULL && ve_word(&store->control->applied) < query->tail;
-         i++)
-        store->os->sleep(PAUSE);
-}
-
 static int open_query(varve *store, const varve_event_filter *filter, ve_query **ret_query) {
+    enum { WAITS = 100, WAIT_NS = 100000 };
     int result = ve_enter(store);
     if (result == VARVE_OK)
         result = ve_follow_index(store);
@@ -403,7 +394,7 @@ static int open_query(varve *store, const varve_event_filter *filter, ve_query *
     if (filter != NULL)
         memcpy(f, filter, filter->size < sizeof *f ? filter->size : sizeof *f);
     if (f->framework.ptr != NULL) {
-        await_index(query);
+        ve_await_index(store, query->tail, WAITS, WAIT_NS); /* the rows say which a session has */
         size_t size = f->framework.size < VF_NAME_MAX ? f->framework.size : VF_NAME_MAX;
         result =
             ve_look_up(store, VF_TABLE_NAMES, vf_string_key(VF_SPACE_NAME, f->framework.ptr, size),

@@ -334,3 +334,12 @@ int ve_follow_index(varve *store) {
     }
     return VARVE_OK;
 }
+
+bool ve_await_index(varve *store, uint64_t tail, int times, int64_t pause) {
+    for (; ve_applied(store) < tail; times--) {
+        if (times <= 0)
+            return false;
+        store->os->sleep(pause);
+    }
+    return true;
+}

@@ -391,6 +391,7 @@ uint32_t ve_futex(const le32 *word);          /* as its bytes lie */
 void ve_set_word32(le32 *word, uint32_t value);
 uint32_t ve_swap_word32(le32 *word, uint32_t value); /* returns what it was */
 uint64_t ve_tail(const varve *store);
+uint64_t ve_applied(const varve *store); /* how far the shared index follows; without CONTROL: all the way */
 /* Chain value at the tail; and the moment at which a new tail, with its chain value, is there for
  * all. */
 uint32_t ve_chain(const varve *store);
@@ -706,6 +707,9 @@ void ve_remove_indexes(varve *store, uint64_t keep);
 int ve_private_index(varve *store, ve_index *index, uint64_t *tail, bool events);
 /* For readers: the index that CONTROL names now. */
 int ve_follow_index(varve *store);
+/* Waits so many times so long (ns) for it to follow up to 'tail', as it does at once while the writer lives. Whether it
+ * does. */
+bool ve_await_index(varve *store, uint64_t tail, int times, int64_t pause);
 /* Under the lock, before anything is appended: finishes what a dead writer left. */
 int ve_catch_up(varve *store);
 

@@ -8,7 +8,7 @@
 #   --lines   also each line and branch that is not reached, of these files (of all, if none is named)
 #
 # Exits with 1 if a test fails, if less is reached than is promised (tests/coverage.py), or if something is not listed.
-# Much slower than the usual run: 20 minutes on two cores.
+# Slower than the usual run: ten minutes on two cores.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
