@@ -96,7 +96,7 @@ static int replay(run *r, const char *what) {
         if (ask_open(r->path, &r->store) < 0 ||
             (took = ask_replay(r->store, r->sessions, 0, 0, &sum)) < 0)
             return failed(r, "replay");
-        if (sum.bytes != r->filled.bytes || (unpacked = blocks_unpack(&r->same)) < 0) {
+        if (sum.bytes != r->filled.bytes || (unpacked = blocks_unpack(&r->same, NULL, NULL)) < 0) {
             fprintf(stderr, "packed: what was replayed is not what was appended\n");
             return -1;
         }

@@ -91,18 +91,21 @@ int blocks_make(uint64_t seed, uint64_t events, int strings, blocks *ret_blocks)
     return result;
 }
 
-double blocks_unpack(const blocks *all) {
-    ZSTD_DCtx *context = ZSTD_createDCtx();
+double blocks_unpack(const blocks *all, void (*look)(void *context, const void *bytes, size_t size), void *context) {
+    ZSTD_DCtx *zstd = ZSTD_createDCtx();
     char *bytes = malloc(BLOCKS_SIZE);
     uint64_t done = 0;
     double begun = measure_now();
-    for (size_t i = 0; i < all->count && bytes != NULL && context != NULL; i++) {
-        size_t size = ZSTD_decompressDCtx(context, bytes, BLOCKS_SIZE, all->block[i].bytes,
-                                          all->block[i].size);
-        done += ZSTD_isError(size) ? 0 : size;
+    for (size_t i = 0; i < all->count && bytes != NULL && zstd != NULL; i++) {
+        size_t size = ZSTD_decompressDCtx(zstd, bytes, BLOCKS_SIZE, all->block[i].bytes, all->block[i].size);
+        if (ZSTD_isError(size))
+            continue;
+        done += size;
+        if (look != NULL)
+            look(context, bytes, size);
     }
     double took = measure_now() - begun;
-    ZSTD_freeDCtx(context);
+    ZSTD_freeDCtx(zstd);
     free(bytes);
     return done == all->raw ? took : -1;
 }

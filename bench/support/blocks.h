@@ -24,8 +24,9 @@ typedef struct blocks {
 /* Compresses the payloads of a workload into memory, each behind the strings of its event that are its own if 'strings' is
  * set: what a reader of events has to decompress. Non-zero: no memory. */
 int blocks_make(uint64_t seed, uint64_t events, int strings, blocks *ret_blocks);
-/* Seconds that decompressing all of them takes, into one buffer with one context; -1 = failed. */
-double blocks_unpack(const blocks *all);
+/* Seconds that decompressing all of them takes, into one buffer with one context; -1 = failed. 'look' (NULL = not) is given
+ * each block: what a reader does with the payloads. */
+double blocks_unpack(const blocks *all, void (*look)(void *context, const void *bytes, size_t size), void *context);
 void blocks_free(blocks *all);
 
 #endif

@@ -29,16 +29,24 @@ int phase_disk(const options *o) {
     return 0;
 }
 
+static void look(void *sum, const void *bytes, size_t size) {
+    engine_saw(sum, bytes, size);
+}
+
+/* Once as every reader here does, which looks at what it has read, and once without. */
 int phase_zstd(const options *o) {
     blocks all;
-    double took[64];
+    engine_sum sum = {0};
+    double took[64], alone[64];
     int rounds = o->rounds < 64 ? o->rounds : 64;
     if (blocks_make(o->spec.seed, o->spec.events, 1, &all) != 0)
         return failed("no memory");
     for (int r = 0; r < rounds; r++)
-        if ((took[r] = blocks_unpack(&all)) < 0)
+        if ((took[r] = blocks_unpack(&all, look, &sum)) < 0 || (alone[r] = blocks_unpack(&all, NULL, NULL)) < 0)
             return failed("zstd");
     tell("mb_s", (double)all.payload / 1e6 / measure_median(took, (size_t)rounds));
+    tell("alone_mb_s", (double)all.payload / 1e6 / measure_median(alone, (size_t)rounds));
+    tell_count("check", sum.check); /* so that the look is not left out */
     tell("pack_mb_s", (double)all.payload / 1e6 / all.packing_cpu);
     tell("ratio", (double)all.stored / (double)all.payload);
     blocks_free(&all);
