@@ -195,7 +195,12 @@ class HookTest(unittest.TestCase):
             self.assertEqual([h["type"] for h in hooks[event][0]["hooks"]], ["command"])
         self.assertNotIn("WorktreeCreate", hooks)  # a hook of it makes the work tree
         command = hooks["Stop"][0]["hooks"][0]["command"]
-        self.assertEqual(shlex.split(command), [os.path.realpath(VARVE), "--store", str(store), "hook"])
+        program, *words = shlex.split(command)
+        if "VARVE_VALGRIND" in os.environ:  # VARVE is valgrind's launcher then, and the program another file
+            self.assertTrue(os.path.isabs(program) and os.path.basename(program) == "varve", program)
+        else:
+            self.assertEqual(program, os.path.realpath(VARVE))
+        self.assertEqual(words, ["--store", str(store), "hook"])
         subprocess.run(command, shell=True, check=True, input=json.dumps({**COMMON, "hook_event_name": "Stop"}).encode())
         self.assertTrue((store / "STORE").exists())
         self.assertEqual(subprocess.run([VARVE, "hook", "install"], capture_output=True).returncode, 2)

@@ -42,6 +42,7 @@ VARVE_VALGRIND=$root/build/valgrind/found
 export VARVE_VALGRIND
 rm -rf "$VARVE_VALGRIND"
 mkdir -p "$VARVE_VALGRIND"
+chmod 1777 "$VARVE_VALGRIND" # a test is another user for a while
 cmake --preset valgrind -DVARVE_WERROR=ON -DVARVE_TESTS=ON -DVARVE_TEST_TIMEOUT=14400
 cmake --build --preset valgrind
 bad=0
