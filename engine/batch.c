@@ -2,6 +2,8 @@
  * Batches: events encoded into one arena, complete but for what only the append can know (session
  * key, seq, chain, sums of the header). Nothing here touches the store.
  */
+#include "engine/batch.h"
+#include "engine/array.h"
 #include "engine/store.h"
 
 #include <stdlib.h>
@@ -38,18 +40,6 @@ SAME(VARVE_RECORD_DELETE, VF_KIND_TOMBSTONE);
 SAME(sizeof(varve_key), sizeof(vf_key));
 
 enum { SESSION_ID_MAX = 1024 };
-
-bool ve_grow(void *array, size_t *room, size_t need, size_t item_size) {
-    if (need <= *room)
-        return true;
-    size_t more = need + need / 2 + 16;
-    void *grown = realloc(*(void **)array, more * item_size);
-    if (grown == NULL)
-        return false;
-    memcpy(array, &grown, sizeof grown);
-    *room = more;
-    return true;
-}
 
 varve_str varve_cstr(const char *text) {
     return (varve_str){text, text == NULL ? 0 : strlen(text)};

@@ -3,6 +3,7 @@
  * rows are written with each new one, so that the index of a store can be made anew without its
  * events. SPEC.md "Index rows".
  */
+#include "engine/array.h"
 #include "engine/pack.h"
 
 #include <stdlib.h>

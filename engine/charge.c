@@ -3,6 +3,7 @@
  * message, request, kind and chain; what the rows of the message count, and for whom, follows from
  * them alone (vf_settle); the difference goes into the sessions' counters. SPEC.md "Charges".
  */
+#include "engine/fold.h"
 #include "engine/store.h"
 
 typedef struct {

@@ -3,7 +3,11 @@
  * index follow. Until the tail is published nobody sees the batch; afterwards nobody can lose it.
  * SPEC.md "Commit".
  */
+#include "engine/array.h"
+#include "engine/batch.h"
+#include "engine/fold.h"
 #include "engine/plan.h"
+#include "engine/recover.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,6 +5,7 @@
  * CONTROL. SPEC.md "Compaction".
  */
 #include "engine/pack.h"
+#include "engine/recover.h"
 
 #include <stdlib.h>
 

@@ -2,6 +2,7 @@
  * CONTROL: the mapped page through which the processes of one machine share the log's tail.
  * SPEC.md "CONTROL". Its words are little-endian and read and written atomically in place.
  */
+#include "engine/array.h"
 #include "engine/store.h"
 
 #include <errno.h>

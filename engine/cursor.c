@@ -7,6 +7,9 @@
  * forwards. The store's records are not chained backwards: to read them so, each segment is read
  * forwards for the lsns of its records, which are then taken from the last.
  */
+#include "engine/array.h"
+#include "engine/read.h"
+#include "engine/recover.h"
 #include "engine/store.h"
 
 #include <stdlib.h>

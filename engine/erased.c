@@ -3,6 +3,7 @@
  * pieces of what a forgotten session said. What other sessions said too stays with them, and is
  * counted apart. SPEC.md "Forgetting".
  */
+#include "engine/array.h"
 #include "engine/forget.h"
 
 #include <errno.h>

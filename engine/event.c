@@ -1,6 +1,9 @@
 /*
  * A record as the event that the interface shows: its fields, and whose it is.
  */
+#include "engine/array.h"
+#include "engine/fold.h"
+#include "engine/read.h"
 #include "engine/store.h"
 
 static varve_str text(vf_text from) {

@@ -2,6 +2,7 @@
  * Parents and children: links, cycles, and the roll-up of costs, exact after every group.
  * SPEC.md "Children".
  */
+#include "engine/fold.h"
 #include "engine/store.h"
 
 /* Adds to the cost of all descendants' in every ancestor of a session, itself not included. */

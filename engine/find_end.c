@@ -3,6 +3,7 @@
  * checks is either a torn tail that was never acknowledged, or damage to what was. SPEC.md
  * "Recovery".
  */
+#include "engine/recover.h"
 #include "engine/store.h"
 
 #include <fcntl.h>

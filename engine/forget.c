@@ -4,6 +4,10 @@
  * looks through what is left. SPEC.md "Forgetting".
  */
 #include "engine/forget.h"
+#include "engine/array.h"
+#include "engine/batch.h"
+#include "engine/fold.h"
+#include "engine/read.h"
 
 #include <stdlib.h>
 

@@ -6,6 +6,7 @@
  * which the next writer makes. SPEC.md "Full disk".
  */
 #include "engine/pack.h"
+#include "engine/recover.h"
 
 static int to_memory(varve *store, uint64_t tail) {
     ve_index memory = {.dir = -1};

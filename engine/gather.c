@@ -3,6 +3,8 @@
  * ones are noted first. Besides, the records that the sessions' rows name are pinned: kept once
  * more without payload, so that lists need not open the blocks. SPEC.md "Compaction".
  */
+#include "engine/array.h"
+#include "engine/fold.h"
 #include "engine/pack.h"
 
 #include <stdlib.h>

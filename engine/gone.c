@@ -2,7 +2,9 @@
  * What tombstones say: which records of a session compaction leaves out. A session that a fork goes
  * through keeps its records as long as the fork is there. SPEC.md "Deletion".
  */
+#include "engine/fold.h"
 #include "engine/pack.h"
+#include "engine/read.h"
 
 #include <stdlib.h>
 

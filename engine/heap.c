@@ -3,6 +3,8 @@
  * that with a limit whatever is not among the first is thrown away at once; to take them it is
  * turned round.
  */
+#include "engine/heap.h"
+#include "engine/array.h"
 #include "engine/store.h"
 
 #include <stdlib.h>

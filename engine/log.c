@@ -2,6 +2,7 @@
  * The raw segments as readers see them: found by consecutive number, mapped once, checked record by
  * record. Bytes before the tail never change, so nothing here locks. SPEC.md "Raw segments".
  */
+#include "engine/array.h"
 #include "engine/plan.h"
 
 #include <errno.h>

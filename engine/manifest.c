@@ -1,6 +1,7 @@
 /*
  * Manifests as a compaction writes them, and what it clears away behind them.
  */
+#include "engine/array.h"
 #include "engine/pack.h"
 
 #include <errno.h>

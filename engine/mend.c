@@ -2,6 +2,7 @@
  * What the disk did not confirm is written anew: in place after a leader's death, into files of
  * their own after a sync that failed. SPEC.md "Commit".
  */
+#include "engine/recover.h"
 #include "engine/store.h"
 
 #include <errno.h>

@@ -4,6 +4,10 @@
  * in any order and through any other store, and a merge that was cut off is finished by the next.
  * SPEC.md "Merging".
  */
+#include "engine/array.h"
+#include "engine/batch.h"
+#include "engine/read.h"
+#include "engine/recover.h"
 #include "engine/store.h"
 
 #include <stdlib.h>

@@ -3,6 +3,8 @@
  * A session's records may stand here in another order, with those of more stores between them, so a
  * mark finds its place by the uids of the records that it speaks of. SPEC.md "Merging".
  */
+#include "engine/array.h"
+#include "engine/batch.h"
 #include "engine/plan.h"
 
 #include <stdlib.h>

@@ -3,6 +3,7 @@
  * begins with is told by one bit.
  */
 #include "engine/needles.h"
+#include "engine/array.h"
 
 #include "engine/store.h"
 

@@ -3,6 +3,7 @@
  * not finished is in nobody's way: no manifest names it. SPEC.md "Packed segments".
  */
 #include "engine/pack.h"
+#include "engine/array.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,6 +2,10 @@
  * The plan of an append. See plan.h. SPEC.md "Commit".
  */
 #include "engine/plan.h"
+#include "engine/array.h"
+#include "engine/batch.h"
+#include "engine/fold.h"
+#include "engine/read.h"
 
 #include <stdlib.h>
 

@@ -6,6 +6,7 @@
 #ifndef VARVE_ENGINE_PLAN_H
 #define VARVE_ENGINE_PLAN_H
 
+#include "engine/batch.h"
 #include "engine/store.h"
 
 /* The batch as it will be written: records of the side arena (identities, attributes, SYNC) and of

@@ -1,6 +1,9 @@
 /*
  * Sessions by filter, order and page: what fits waits in a heap for its turn, 16 bytes each.
  */
+#include "engine/fold.h"
+#include "engine/heap.h"
+#include "engine/read.h"
 #include "engine/store.h"
 
 #include <stdlib.h>

@@ -4,6 +4,10 @@
  * They come from one cursor over the store, or from one for each session that is named, merged by
  * lsn. What the frame tells is looked at first, then whether the event is hidden, then the body.
  */
+#include "engine/array.h"
+#include "engine/heap.h"
+#include "engine/read.h"
+#include "engine/recover.h"
 #include "engine/store.h"
 
 #include <stdlib.h>

@@ -4,6 +4,8 @@
  * Numbers, framework and model are looked at in hot rows only. Other texts are read from the log
  * for the rows that are left, and only those that are asked for.
  */
+#include "engine/fold.h"
+#include "engine/read.h"
 #include "engine/store.h"
 
 void varve_session_filter_init(varve_session_filter *filter) {

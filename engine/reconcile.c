@@ -2,6 +2,8 @@
  * Reconciling: sessions that look alive while their process is dead. What was not written down when
  * a process died is written down here, once, by whoever asks.
  */
+#include "engine/batch.h"
+#include "engine/read.h"
 #include "engine/store.h"
 
 enum { BATCH_RECORDS = 1024 };

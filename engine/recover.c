@@ -3,6 +3,8 @@
  * copy, a lost CONTROL: walk the log to its end, then make the index anew. Nothing is deleted; what
  * was never acknowledged and cannot follow is moved to quarantine/. SPEC.md "Recovery".
  */
+#include "engine/recover.h"
+#include "engine/fold.h"
 #include "engine/pack.h"
 
 #include <errno.h>

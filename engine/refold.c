@@ -2,6 +2,8 @@
  * Folding a session again: its life cycle, when an event came late to it; all of it, when a REWIND
  * hides what was folded already.
  */
+#include "engine/array.h"
+#include "engine/fold.h"
 #include "engine/store.h"
 
 #include <stdlib.h>

@@ -3,6 +3,7 @@
  * by what they should be; then the store is opened as a writer would after a crash, what is damaged
  * in raw segments is packed, and all is looked at once more. SPEC.md "Repair".
  */
+#include "engine/recover.h"
 #include "engine/repair.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
  * there; where they are not, or no manifest holds, others that cover the range, the newest first.
  * What none has is lost, and a file without records stands for it.
  */
+#include "engine/array.h"
 #include "engine/repair.h"
 
 #include <errno.h>

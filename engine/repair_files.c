@@ -3,6 +3,7 @@
  * whether it can be read. A structure that a sum guards and of which one bit was flipped is put
  * right: the sum tells which bit.
  */
+#include "engine/array.h"
 #include "engine/repair.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
  * The raw segments of a damaged store: where the log ends, which bytes before that do not hold; and
  * whose records were there, as far as the records before and behind tell.
  */
+#include "engine/recover.h"
 #include "engine/repair.h"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /*
  * The manifests of a damaged store: the newest that holds says which packed segments are in force.
  */
+#include "engine/array.h"
 #include "engine/repair.h"
 
 #include <errno.h>

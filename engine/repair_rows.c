@@ -2,6 +2,7 @@
  * Index rows of packed segments that cannot be read: made again from the events, or if some of
  * these are gone, from both as far as they go.
  */
+#include "engine/fold.h"
 #include "engine/repair.h"
 
 static bool is_trimmed(const ve_packed *file) {

@@ -2,7 +2,12 @@
  * Retention: sessions that were not active for long. A TOMBSTONE says of each what is gone; then
  * the files that hold their records are packed again without them. SPEC.md "Retention".
  */
+#include "engine/array.h"
+#include "engine/batch.h"
+#include "engine/fold.h"
 #include "engine/pack.h"
+#include "engine/read.h"
+#include "engine/recover.h"
 
 #include <stdlib.h>
 

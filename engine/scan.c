@@ -2,6 +2,10 @@
  * Reading session records: the dense rows as they stand in the index, with the texts that the log
  * holds.
  */
+#include "engine/array.h"
+#include "engine/fold.h"
+#include "engine/read.h"
+#include "engine/recover.h"
 #include "engine/store.h"
 
 #include <stdlib.h>

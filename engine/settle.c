@@ -2,6 +2,7 @@
  * What is due once a group: life cycles that events came late to, counters resolved by source
  * priority, roll-ups; and the loop that folds a range of the log group by group.
  */
+#include "engine/fold.h"
 #include "engine/store.h"
 
 #include <stdlib.h>

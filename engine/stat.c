@@ -1,6 +1,8 @@
 /*
  * Statistics: what the store holds, and what it takes on disk.
  */
+#include "engine/fold.h"
+#include "engine/recover.h"
 #include "engine/store.h"
 
 #include <fcntl.h>

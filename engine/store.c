@@ -2,6 +2,8 @@
  * Opening, creating and closing a store; the handle's errors. SPEC.md "Files".
  */
 #include "engine/store.h"
+#include "engine/batch.h"
+#include "engine/recover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -380,6 +382,7 @@ void varve_close(varve **store_at) {
     pthread_mutex_destroy(&store->lead);
     pthread_mutex_destroy(&store->turn);
     free(store->met);
+    free(store->firsts);
     free(store->path);
     free(store->temp_dir);
     free(store);

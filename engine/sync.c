@@ -2,6 +2,7 @@
  * Durability: one fdatasync for all who wait at the time, whatever thread or process they are.
  * SPEC.md "Commit" and "Waiting".
  */
+#include "engine/recover.h"
 #include "engine/store.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
  * Tables of the index: rows in mapped chunks, found through a linear hash of 8-byte words.
  * One writer at a time (under the append lock); readers take no lock. SPEC.md "Index".
  */
+#include "engine/array.h"
 #include "engine/store.h"
 
 #include <errno.h>
@@ -16,7 +17,9 @@ enum { HOPS_MAX = 1000 };
 
 static void lay_out(varve *store, ve_index *index) {
     free(store->met); /* the log may be another one, too */
+    free(store->firsts);
     store->met = NULL;
+    store->firsts = NULL;
     *index = (ve_index){.os = store->os,
                         .share = &store->share,
                         .dir = -1,

@@ -3,6 +3,7 @@
  * names these, and takes them for no fault. SPEC.md "LOST".
  */
 #include "engine/told.h"
+#include "engine/array.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /*
  * Sums over all session records, straight from the mapped rows: no record is copied.
  */
+#include "engine/recover.h"
 #include "engine/store.h"
 
 /* What a row adds. The compiler keeps it in registers: a row costs little more than its cache

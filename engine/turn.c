@@ -2,6 +2,7 @@
  * A handle's threads: one at a time is inside; each has an error text of its own. And the beginning
  * of every public call.
  */
+#include "engine/batch.h"
 #include "engine/store.h"
 
 #include <assert.h>

@@ -4,6 +4,8 @@
  * session with more uids than may be kept is walked for each batch instead. The uids of records
  * that are gone are not known any more: there time tells. SPEC.md "uid".
  */
+#include "engine/batch.h"
+#include "engine/fold.h"
 #include "engine/store.h"
 
 #include <stdlib.h>

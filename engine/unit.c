@@ -2,6 +2,7 @@
  * Open blocks of packed segments: decompressed once, kept for the next who asks, let go when they
  * take too much memory and nobody points into them.
  */
+#include "engine/array.h"
 #include "engine/store.h"
 
 #include <stdlib.h>

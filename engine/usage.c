@@ -1,6 +1,8 @@
 /*
  * Usage: what every charge counts, straight from the usage rows.
  */
+#include "engine/fold.h"
+#include "engine/recover.h"
 #include "engine/store.h"
 
 typedef struct {

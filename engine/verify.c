@@ -1,6 +1,8 @@
 /*
  * Verification: reads everything, tells each finding, repairs nothing. SPEC.md gives the checks.
  */
+#include "engine/fold.h"
+#include "engine/recover.h"
 #include "engine/told.h"
 
 #include <errno.h>

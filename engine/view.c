@@ -3,6 +3,7 @@
  * A pid means something only with its boot and its pid namespace (SPEC.md "Processes"), so those
  * are compared with this process's own before the pid is looked at.
  */
+#include "engine/read.h"
 #include "engine/store.h"
 
 #include <errno.h>

@@ -6,6 +6,7 @@
 #include "support/scratch.h"
 #include "support/work.h"
 
+#include "engine/fold.h"
 #include "engine/store.h"
 
 static void compact(varve *store, uint32_t flags) {

@@ -14,6 +14,7 @@
 #include "support/tree.h"
 #include "support/work.h"
 
+#include "engine/recover.h"
 #include "engine/store.h"
 
 #include <errno.h>

@@ -10,6 +10,7 @@
 #include "support/tree.h"
 #include "support/work.h"
 
+#include "engine/batch.h"
 #include "engine/store.h"
 
 enum { BATCHES = 90, SESSIONS_MAX = 100 };

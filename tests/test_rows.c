@@ -5,6 +5,8 @@
 #include "tests/support/scratch.h"
 #include "tests/support/tree.h"
 
+#include "engine/fold.h"
+#include "engine/recover.h"
 #include "engine/store.h"
 
 enum { SESSIONS = 300, ROWS_MAX = 4000, STEPS = 60 };
