@@ -298,6 +298,15 @@ int ve_layout_at(varve *store, uint64_t generation) {
     return result;
 }
 
+/* Whether the log can begin with raw segment 1, as it does until something is packed. */
+static bool begins_raw(const varve *store) {
+    char name[16];
+    struct stat status;
+    ve_segment_name(name, 1);
+    return vf_lsn_segment(ve_tail(store)) == 1 ||
+           store->os->fstatat(store->log.dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int ve_layout_follow(varve *store) {
     if (store->control == NULL)
         return store->layout != NULL ? VARVE_OK : ve_layout_read(store);
@@ -305,7 +314,7 @@ int ve_layout_follow(varve *store) {
     if (store->layout != NULL && store->layout->generation == generation)
         return VARVE_OK;
     ve_layout *layout;
-    if (generation != 0)
+    if (generation != 0 || !begins_raw(store)) /* a 0 that cannot be is no word of a compaction */
         return ve_layout_read(store);
     int result = make_layout(store, NULL, NULL, false, &layout);
     if (result == VARVE_OK)

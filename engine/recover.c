@@ -277,6 +277,11 @@ int ve_catch_up(varve *store) {
     int followed = ve_layout_follow(store);
     if (followed < 0)
         return followed;
+    if (ve_word(&control->manifest) == 0 &&
+        store->layout->generation != 0) { /* the word is damaged */
+        ve_say(store, "%s/CONTROL: says that nothing is packed: it is set right", store->path);
+        ve_set_word(&control->manifest, store->layout->generation);
+    }
     if (!ve_tail_holds(store)) {
         if (store->trouble < 0)
             return ve_fail(store, store->trouble, "%s: the log's end cannot be looked at",

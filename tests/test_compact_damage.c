@@ -367,6 +367,32 @@ static bool all_there(const whole_store *w, varve *store) {
     return at == w->all.count || work_wrong("the event at %llx is not there", (unsigned long long)w->all.lsn[at]);
 }
 
+/* CONTROL says that nothing is packed, which cannot be: the log's first raw segment is gone. */
+static void a_CONTROL_that_forgets_what_is_packed_is_not_believed(void **state) {
+    (void)state;
+    static whole_store w;
+    make_store(&w, true);
+    damage d = {&w, w.path, false};
+    for (int opened_before = 0; opened_before < 2; opened_before++) {
+        varve *store = NULL, *reader = NULL;
+        le64 word = {0};
+        if (opened_before)
+            assert_true(opened(&d, 0, &store) && opened(&d, VARVE_OPEN_READ_ONLY, &reader));
+        tree_write(w.path, "CONTROL", &word, sizeof word, offsetof(vf_control, manifest));
+        if (!opened_before)
+            assert_true(opened(&d, VARVE_OPEN_READ_ONLY, &reader) && opened(&d, 0, &store));
+        assert_true(all_there(&w, reader));
+        assert_true(work_run(store, w.book, 0, (uint32_t)(160 + 40 * opened_before), 40)); /* sessions that are there go on */
+        tree_read(w.path, "CONTROL", &word, sizeof word, offsetof(vf_control, manifest));
+        assert_int_equal(vf_get64(word), store->layout->generation);
+        assert_true(all_there(&w, store) && all_there(&w, reader));
+        assert_int_equal(varve_verify(store, VARVE_VERIFY_DEEP, NULL, NULL), 0);
+        varve_close(&reader);
+        varve_close(&store);
+    }
+    free_store(&w);
+}
+
 static void a_file_made_of_a_damaged_index_does_not_take_the_logs_place(void **state) {
     (void)state;
     static whole_store w;
@@ -401,6 +427,7 @@ int main(void) {
         cmocka_unit_test(a_damaged_manifest_is_told_and_nothing_is_touched),
         cmocka_unit_test(what_is_whole_of_a_damaged_raw_segment_is_packed),
         cmocka_unit_test(what_recovery_found_damaged_is_packed_too),
+        cmocka_unit_test(a_CONTROL_that_forgets_what_is_packed_is_not_believed),
         cmocka_unit_test(a_file_made_of_a_damaged_index_does_not_take_the_logs_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
