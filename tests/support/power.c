@@ -90,7 +90,8 @@ static bool bears_a_failed_sync(life *l, int result) {
     l->w->p->failed++;
     l->ended = !done || l->w->p->fails_on;
     l->at += done;
-    if (!done && !undone && !power_is_long(letter))
+    l->in_step = !done && !undone; /* a longer task is begun; whoever comes next ends it by doing it again */
+    if (l->in_step && !power_is_long(letter))
         return work_wrong("step %u (%c) failed, %d, and has left something", l->at, letter, result);
     return work_verifies_but_for_a_sync(l->store) || work_wrong("after step %u (%c) failed", l->at, letter);
 }
