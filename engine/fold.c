@@ -347,26 +347,6 @@ static void fold_times(const record *r, vf_hot *hot) {
     set_flag(hot, VF_SR_HAS_TIME, true);
 }
 
-/* When the record happened that a session has for its first message, and who told it; false: it is
- * lost. Asked for each message of the session, so it is not read each time. */
-static bool first_text(const record *r, uint64_t lsn, ve_first *ret) {
-    ve_first *kept = r->store->firsts;
-    vf_frame frame;
-    vf_body body;
-    if (kept != NULL)
-        kept += ve_met_slot(lsn) % VE_FIRSTS;
-    if (kept != NULL && kept->lsn == lsn) {
-        *ret = *kept;
-        return true;
-    }
-    if (ve_log_ref(r->store, r->session, lsn, &frame, &body) < 0)
-        return false;
-    *ret = (ve_first){lsn, vf_get_i64(frame.time), body.fixed.source};
-    if (kept != NULL)
-        *kept = *ret;
-    return true;
-}
-
 /* First and last message of the user: what a transcript says comes before what a hook said. */
 static void fold_texts(const record *r, vf_cold *cold) {
     bool user = (vf_get32(r->body->fixed.flags) & VF_EV_USER_MESSAGE) != 0 ||
@@ -374,13 +354,15 @@ static void fold_texts(const record *r, vf_cold *cold) {
     if (!user || r->body->str[VF_STR_TEXT].ptr == NULL)
         return;
     uint64_t first = vf_get64(cold->ref[VF_REF_FIRST_TEXT]);
-    ve_first was;
-    bool known = first != 0 && first_text(r, first, &was);
+    vf_frame frame;
+    vf_body body;
+    bool known = first != 0 && ve_log_ref(r->store, r->session, first, &frame, &body) == VARVE_OK;
     bool here = r->body->fixed.source == VF_SOURCE_TRANSCRIPT;
-    bool there = known ? was.source == VF_SOURCE_TRANSCRIPT : here;
+    bool there = known ? body.fixed.source == VF_SOURCE_TRANSCRIPT : here;
     bool is_first = here;
-    if (here == there)
-        is_first = !(known && was.time < vf_get_i64(r->frame->time)) && wins(r, first, false);
+    if (here == there) /* (what was read just now need not be read again) */
+        is_first = !(known && vf_get_i64(frame.time) < vf_get_i64(r->frame->time)) &&
+                   wins(r, first, false);
     if (is_first)
         vf_put64(&cold->ref[VF_REF_FIRST_TEXT], r->lsn);
     take(r, cold, VF_REF_LAST_TEXT, true);
@@ -623,12 +605,8 @@ int ve_fold_record(varve *store, ve_index *index, ve_group *group, ve_group_row 
                 .from = from,
                 .session = &key,
                 .paid = paid};
-    if (store->met == NULL &&
-        store->folded++ >= VE_MET_FROM) { /* NULL: they are looked up each time */
-        store->met = calloc(VE_MET, sizeof *store->met);
-        if (store->firsts == NULL)
-            store->firsts = calloc(VE_FIRSTS, sizeof *store->firsts);
-    }
+    if (store->met == NULL && store->folded++ >= VE_MET_FROM)
+        store->met = calloc(VE_MET, sizeof *store->met); /* NULL: it is looked up each time */
     if (store->met != NULL)
         store->met[ve_met_slot(r.lsn)] = (ve_met){r.lsn, vf_get_i64(frame->time)};
     return set ? fold_set(&r, session) : fold_event(&r, session);

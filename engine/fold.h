@@ -13,14 +13,6 @@ typedef struct ve_met {
     int64_t time;
 } ve_met;
 
-/* The first message of a session that was folded lately. */
-enum { VE_FIRSTS = 1024 };
-typedef struct ve_first {
-    uint64_t lsn; /* 0 = none */
-    int64_t time;
-    uint8_t source;
-} ve_first;
-
 /* Where a record stands among those that were met. */
 static inline size_t ve_met_slot(uint64_t lsn) {
     return (size_t)((lsn / VF_RECORD_ALIGN * 0x9E3779B97F4A7C15u) >> 40) % VE_MET;

@@ -3,11 +3,11 @@
  * that with a limit whatever is not among the first is thrown away at once; to take them it is
  * turned round.
  */
-#include "engine/heap.h"
 #include "engine/array.h"
-#include "engine/store.h"
+#include "engine/heap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static uint8_t *item(const ve_heap *heap, size_t at) {
     return heap->items + at * heap->item_size;

@@ -382,7 +382,6 @@ void varve_close(varve **store_at) {
     pthread_mutex_destroy(&store->lead);
     pthread_mutex_destroy(&store->turn);
     free(store->met);
-    free(store->firsts);
     free(store->path);
     free(store->temp_dir);
     free(store);

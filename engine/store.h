@@ -84,7 +84,6 @@ struct varve {
         uint64_t at, end;
     } own; /* what this handle is just appending: folded as it lies in memory, not read through again */
     struct ve_met *met; /* VE_MET of them, by ve_met_slot; NULL = none yet: who folds little does without */
-    struct ve_first *firsts; /* VE_FIRSTS of them, likewise */
     uint32_t folded; /* records until then */
 
     ve_log log;

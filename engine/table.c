@@ -17,9 +17,7 @@ enum { HOPS_MAX = 1000 };
 
 static void lay_out(varve *store, ve_index *index) {
     free(store->met); /* the log may be another one, too */
-    free(store->firsts);
     store->met = NULL;
-    store->firsts = NULL;
     *index = (ve_index){.os = store->os,
                         .share = &store->share,
                         .dir = -1,

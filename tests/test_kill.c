@@ -192,9 +192,9 @@ static void die_at_stores(bool recovery, uint64_t most, uint64_t whole) {
     assert_true(work_succeeded(work_in_child(count_stores, &d)));
     work_book_free(d.book);
     scratch_free((char *)(uintptr_t)d.path);
-    uint64_t step = work_long() ? 1 : 1 + jumps->count / most, died = 0;
+    uint64_t step = work_long() ? 1 : 1 + jumps->count / most, died = 0, each_from = jumps->count - jumps->count / whole;
     assert_true(jumps->count > 50);
-    for (uint64_t j = 0; j + 1 < jumps->count; j += j + jumps->count / whole < jumps->count ? step : 1) {
+    for (uint64_t j = 0; j + 1 < jumps->count; j += j < each_from ? step : 1) {
         uint32_t at = jumps->at[j], following = jumps->at[j + 1] - at;
         died += dies_at_store(recovery, at);
         if (following > 1)

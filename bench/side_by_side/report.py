@@ -11,7 +11,8 @@ from .results import show
 
 COLUMNS = ["limit", "limit-xxh3", "zstd", "varve", "sqlite", "sqlite-zstd", "lmdb", "rocksdb", "leveldb", "jsonl",
            "ccusage"]
-COLORS = {"varve": "#0b6e4f", "limit": "#b0b0b0", "limit-xxh3": "#b0b0b0", "zstd": "#b0b0b0"}
+LIMITS = ("limit", "limit-xxh3", "zstd", "zstd-alone")  # no stores
+COLORS = {"varve": "#0b6e4f", **dict.fromkeys(LIMITS, "#b0b0b0")}
 PEER = "#5b8db8"
 
 
@@ -49,7 +50,7 @@ def _lmdb(results):
 
 
 def _best(figure, by_engine):
-    stores = {e: by["median"] for e, by in by_engine.items() if e not in ("limit", "limit-xxh3", "zstd", "zstd-alone")}
+    stores = {e: by["median"] for e, by in by_engine.items() if e not in LIMITS}
     if len(stores) < 2:
         return None
     return (max if figure.better == "higher" else min)(stores, key=stores.get)
